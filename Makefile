@@ -1,0 +1,26 @@
+# What people and CI type; the work is in scripts/ and CMake.
+.PHONY: demo test check bench format tidy asan tsan fuzz clean help
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+demo: ## the main job, end to end, on this machine: a VM whose GPU runs in our sidecar, and its picture
+	@scripts/demo.sh
+
+test: ## installs what is needed, builds, runs every test
+	@scripts/test.sh
+
+check: ## unit and component tests, after an incremental build
+	@scripts/check.sh
+
+bench: ## the backend beside QEMU's own, as a table of ratios
+	@scripts/bench.sh
+
+format: ## clang-format on every C++ file
+	@scripts/format.sh
+
+tidy asan tsan fuzz: ## the preset of that name: configure, build, test
+	@scripts/preset.sh $@
+
+clean: ## removes build/ (downloads and guest images in .cache/ stay)
+	@rm -rf build

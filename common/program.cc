@@ -1,0 +1,107 @@
+// What every program of ours shares on its command line: --version, --log-level, --log-format, exit
+// codes, signals. SPDX-License-Identifier: Apache-2.0
+#include "common/program.h"
+
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "common/version.h"
+
+namespace rendercar {
+
+ExitCode ExitCodeFor(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return ExitCode::kOk;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kOutOfRange:
+      return ExitCode::kUsage;
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+      return ExitCode::kUnavailable;
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnauthenticated:
+      return ExitCode::kNoPermission;
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kFailedPrecondition:
+      return ExitCode::kCannotCreate;
+    case absl::StatusCode::kAborted:
+    case absl::StatusCode::kUnimplemented:
+      return ExitCode::kProtocol;
+    case absl::StatusCode::kDataLoss:
+      return ExitCode::kConfig;
+    case absl::StatusCode::kResourceExhausted:
+      return ExitCode::kOs;
+    default:
+      return ExitCode::kInternal;
+  }
+}
+
+ProgramFlags::ProgramFlags(CLI::App& app, std::string program) : app_(app) {
+  log_options_.program = std::move(program);
+  app_.set_version_flag("--version", log_options_.program + " " + kVersion);
+  app_.get_formatter()->column_width(32);
+  const std::map<std::string, log::Level> levels{{"debug", log::Level::kDebug},
+                                                 {"info", log::Level::kInfo},
+                                                 {"warning", log::Level::kWarning},
+                                                 {"error", log::Level::kError}};
+  const std::map<std::string, log::Format> formats{{"text", log::Format::kText},
+                                                   {"json", log::Format::kJson}};
+  app_.add_option("--log-level", log_options_.level,
+                  "Least severe level to log: debug, info, warning, error")
+      ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case))
+      ->envname("RENDERCAR_LOG_LEVEL")
+      ->option_text("LEVEL");
+  app_.add_option("--log-format", log_options_.format, "Log lines as text or json")
+      ->transform(CLI::CheckedTransformer(formats, CLI::ignore_case))
+      ->envname("RENDERCAR_LOG_FORMAT")
+      ->option_text("FORMAT");
+}
+
+std::optional<ExitCode> ProgramFlags::Parse(int argc, char** argv) {
+  try {
+    app_.parse(argc, argv);
+  } catch (const CLI::Success& help_or_version) {
+    app_.exit(help_or_version);
+    return ExitCode::kOk;
+  } catch (const CLI::ParseError& error) {
+    std::fprintf(stderr, "%s: %s; see %s --help\n", log_options_.program.c_str(), error.what(),
+                 log_options_.program.c_str());
+    return ExitCode::kUsage;
+  }
+  log::Init(log_options_);
+  return std::nullopt;
+}
+
+int Fail(std::string_view program, const absl::Status& status) {
+  std::fprintf(stderr, "%.*s: %s\n", static_cast<int>(program.size()), program.data(),
+               std::string(status.message()).c_str());
+  return static_cast<int>(ExitCodeFor(status));
+}
+
+ShutdownSignals::ShutdownSignals(EventLoop& loop, absl::AnyInvocable<void(int signal)> handler)
+    : loop_(loop) {
+  std::signal(SIGPIPE, SIG_IGN);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  fd_.Reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  RC_CHECK(fd_.valid(), "signalfd; raise the open-files limit");
+  loop_.Watch(fd_.get(), EPOLLIN, [fd = fd_.get(), handler = std::move(handler)](uint32_t) mutable {
+    signalfd_siginfo info{};
+    if (::read(fd, &info, sizeof(info)) == sizeof(info)) handler(static_cast<int>(info.ssi_signo));
+  });
+}
+
+ShutdownSignals::~ShutdownSignals() { loop_.Unwatch(fd_.get()); }
+
+}  // namespace rendercar

@@ -1,0 +1,179 @@
+// The statistics page of a session: counters that the backend writes and everybody else only reads,
+// in one shared mapping. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "common/shared_memory.h"
+
+namespace rendercar {
+
+// Layout rules: little-endian, 64-bit cells, append only. A reader takes the cells that it knows
+// and the page has; a page whose magic or version differs is not read. Writers use relaxed atomic
+// adds; readers may see counters of one moment apart. The reader treats the content as hostile: a
+// pod can write anything here (only numbers are taken, nothing is followed).
+
+inline constexpr uint64_t kStatsMagic = 0x5453544154534352;  // "RCSTATST"
+inline constexpr uint32_t kStatsVersion = 1;
+
+// virtio-gpu commands, by the specification's names. Never reorder.
+enum class StatsCommand : uint32_t {
+  kGetDisplayInfo,
+  kResourceCreate2d,
+  kResourceUnref,
+  kSetScanout,
+  kResourceFlush,
+  kTransferToHost2d,
+  kResourceAttachBacking,
+  kResourceDetachBacking,
+  kGetCapsetInfo,
+  kGetCapset,
+  kGetEdid,
+  kResourceAssignUuid,
+  kResourceCreateBlob,
+  kSetScanoutBlob,
+  kCtxCreate,
+  kCtxDestroy,
+  kCtxAttachResource,
+  kCtxDetachResource,
+  kResourceCreate3d,
+  kTransferToHost3d,
+  kTransferFromHost3d,
+  kSubmit3d,
+  kResourceMapBlob,
+  kResourceUnmapBlob,
+  kUpdateCursor,
+  kMoveCursor,
+  kUnknown,
+  kCount
+};
+
+enum class StatsResult : uint32_t { kOk, kError, kCount };
+
+// What a guest or a frontend did wrong, counted at the event. Never reorder.
+enum class StatsError : uint32_t {
+  kBadDescriptor,  // a ring or chain that cannot be walked
+  kShortCommand,   // fewer bytes than the command has
+  kUnknownCommand,
+  kInvalidResource,
+  kInvalidContext,
+  kInvalidScanout,
+  kInvalidParameter,
+  kOutOfMemory,       // over a limit, or the host has none
+  kRendererRefused,   // virglrenderer said no
+  kFrontendProtocol,  // a vhost-user message that breaks the protocol
+  kDisplayProtocol,   // a display message that breaks the protocol
+  kMemoryLost,        // guest memory that went away under a mapping
+  kRendererProtocol,  // the renderer wrote something impossible
+  kCount
+};
+
+// Single counters and gauges. Never reorder.
+enum class StatsValue : uint32_t {
+  kFrontendConnected,   // gauge, 0 or 1
+  kBytes2d,             // counter: bytes of 2D transfers
+  kBytes3d,             // counter: bytes of 3D submits and transfers
+  kFencesCreated,       // counter
+  kFencesSignaled,      // counter
+  kFramesShown,         // counter: updates sent to the display socket
+  kFramesCoalesced,     // counter: flushes merged into a later update
+  kDisplayBytes,        // counter: pixel bytes sent
+  kResources,           // gauge
+  kResourceBytes,       // gauge: host bytes of all resources
+  kContexts,            // gauge
+  kRendererUp,          // gauge, 0 or 1; 0 also while no 3D was used
+  kRendererStarts,      // counter
+  kRendererDeaths,      // counter
+  kWatchdogKills,       // counter
+  kDeviceResets,        // counter
+  kDisplaySockets,      // counter: GPU_SET_SOCKET received
+  kQueueNotifications,  // counter: used-buffer notifications sent
+  kVirglEnabled,        // gauge, 0 or 1: F_VIRGL offered
+  kCount
+};
+
+struct StatsPage {
+  uint64_t magic;
+  uint32_t version;
+  uint32_t size_bytes;
+  std::atomic<uint64_t> pid;
+  std::atomic<uint64_t> start_time_unix_ns;
+  std::array<std::atomic<uint64_t>, 4> reserved;
+  std::array<std::array<std::atomic<uint64_t>, 2>, 64> commands;  // [StatsCommand][StatsResult]
+  std::array<std::atomic<uint64_t>, 64> errors;                   // [StatsError]
+  std::array<std::atomic<uint64_t>, 128> values;                  // [StatsValue]
+  std::array<std::atomic<uint64_t>, 696> unused;                  // room for histograms
+};
+static_assert(sizeof(StatsPage) == 8192);
+
+// The metric label of each: "resource_create_2d", "bad_descriptor".
+std::string_view ToString(StatsCommand command);
+std::string_view ToString(StatsResult result);
+std::string_view ToString(StatsError error);
+
+// The writing side, owned by the device process; also usable without a file (tests, a backend
+// without --stats-path).
+class StatsWriter {
+ public:
+  // Private memory that nobody else sees.
+  StatsWriter();
+  // A file that others may map, made anew (mode 0640, replaced atomically). The file stays when
+  // this object goes, so that last values can still be read.
+  static absl::StatusOr<StatsWriter> Create(const std::string& path);
+
+  void CountCommand(StatsCommand command, StatsResult result) {
+    Add(page().commands[static_cast<size_t>(command)][static_cast<size_t>(result)], 1);
+  }
+  void CountError(StatsError error) { Add(page().errors[static_cast<size_t>(error)], 1); }
+  void Count(StatsValue value, uint64_t by = 1) {
+    Add(page().values[static_cast<size_t>(value)], by);
+  }
+  void Set(StatsValue value, uint64_t to) {
+    page().values[static_cast<size_t>(value)].store(to, std::memory_order_relaxed);
+  }
+  uint64_t Get(StatsValue value) const {
+    return page().values[static_cast<size_t>(value)].load(std::memory_order_relaxed);
+  }
+  uint64_t Get(StatsError error) const {
+    return page().errors[static_cast<size_t>(error)].load(std::memory_order_relaxed);
+  }
+  uint64_t Get(StatsCommand command, StatsResult result) const {
+    return page().commands[static_cast<size_t>(command)][static_cast<size_t>(result)].load(
+        std::memory_order_relaxed);
+  }
+
+ private:
+  explicit StatsWriter(Mapping mapping);
+  StatsPage& page() const { return *page_; }
+  static void Add(std::atomic<uint64_t>& cell, uint64_t by) {
+    cell.fetch_add(by, std::memory_order_relaxed);
+  }
+
+  Mapping mapping_;
+  StatsPage* page_;
+};
+
+// The numbers of a page at one moment, checked.
+struct StatsSnapshot {
+  uint64_t pid = 0;
+  uint64_t start_time_unix_ns = 0;
+  std::array<std::array<uint64_t, static_cast<size_t>(StatsResult::kCount)>,
+             static_cast<size_t>(StatsCommand::kCount)>
+      commands{};
+  std::array<uint64_t, static_cast<size_t>(StatsError::kCount)> errors{};
+  std::array<uint64_t, static_cast<size_t>(StatsValue::kCount)> values{};
+
+  uint64_t operator[](StatsValue value) const { return values[static_cast<size_t>(value)]; }
+};
+
+// Reads the page at `path` (by pread, so that a truncated file is an error and no signal; never
+// follows a symlink).
+absl::StatusOr<StatsSnapshot> ReadStats(const std::string& path);
+
+}  // namespace rendercar

@@ -1,0 +1,49 @@
+// The statistics page: what is written is read, and nothing else is believed.
+// SPDX-License-Identifier: Apache-2.0
+#include "common/stats_page.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "common/temp_dir.h"
+
+namespace rendercar {
+namespace {
+
+TEST(StatsPageTest, a_reader_sees_what_the_writer_counted) {
+  const TempDir dir;
+  auto writer = StatsWriter::Create(dir / "stats");
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  writer->CountCommand(StatsCommand::kResourceFlush, StatsResult::kError);
+  writer->CountError(StatsError::kBadDescriptor);
+  writer->Count(StatsValue::kBytes2d, 4096);
+  const auto snapshot = ReadStats(dir / "stats");
+  ASSERT_TRUE(snapshot.ok()) << snapshot.status();
+  EXPECT_EQ(snapshot->commands[static_cast<size_t>(StatsCommand::kResourceFlush)][1], 1u);
+  EXPECT_EQ(snapshot->errors[static_cast<size_t>(StatsError::kBadDescriptor)], 1u);
+  EXPECT_EQ((*snapshot)[StatsValue::kBytes2d], 4096u);
+}
+
+TEST(StatsPageTest, a_truncated_page_is_an_error) {
+  const TempDir dir;
+  ASSERT_TRUE(StatsWriter::Create(dir / "stats").ok());
+  std::filesystem::resize_file(dir / "stats", 100);
+  EXPECT_FALSE(ReadStats(dir / "stats").ok());
+}
+
+TEST(StatsPageTest, garbage_and_symlinks_are_refused) {
+  const TempDir dir;
+  std::ofstream(dir / "garbage") << std::string(8192, 'x');
+  std::filesystem::create_symlink("/etc/passwd", dir / "link");
+  EXPECT_FALSE(ReadStats(dir / "garbage").ok());
+  EXPECT_FALSE(ReadStats(dir / "link").ok());
+}
+
+TEST(StatsPageTest, nothing_is_left_when_the_directory_is_not_writable) {
+  EXPECT_EQ(StatsWriter::Create("/nonexistent/stats").status().code(), absl::StatusCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace rendercar

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Installs what building, testing and the demo need on Debian 12 or 13 (root). Idempotent; quick when all is there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+build_packages=(
+  ccache clang clang-format clang-tidy cmake g++ libbenchmark-dev libcap-dev libcli11-dev libclang-rt-dev libcurl4-openssl-dev
+  libdrm-dev libegl-dev libepoxy-dev libfmt-dev libgbm-dev libgmock-dev libgrpc++-dev libgtest-dev libpng-dev libprotobuf-dev
+  libpugixml-dev libseccomp-dev libspdlog-dev libudev-dev libumockdev-dev libvirglrenderer-dev libyaml-cpp-dev make ninja-build
+  nlohmann-json3-dev pkg-config prometheus-cpp-dev protobuf-compiler protobuf-compiler-grpc umockdev
+)
+run_packages=(
+  busybox-static ca-certificates cpio curl dpkg-dev file git libegl-mesa0 libgl1-mesa-dri python3 xz-utils zstd
+)
+qemu_packages=(ipxe-qemu qemu-system-common qemu-system-data qemu-system-gui qemu-system-x86 seabios)
+
+say() { printf '==> %s\n' "$*"; }
+die() { printf 'install-deps: %s\n' "$*" >&2; exit 1; }
+
+. /etc/os-release
+[ "${ID:-}" = debian ] || die "this is ${PRETTY_NAME:-an unknown system}; Debian 12 or 13 is needed"
+case "${VERSION_ID:-}" in
+  12) libclang_rt=libclang-rt-14-dev ;;
+  13) libclang_rt=libclang-rt-dev ;;
+  *) die "this is ${PRETTY_NAME}; Debian 12 or 13 is needed" ;;
+esac
+packages=("${build_packages[@]/libclang-rt-dev/$libclang_rt}" "${run_packages[@]}")
+
+missing() { # the packages of "$@" that are not installed
+  local p
+  for p in "$@"; do
+    dpkg-query -W -f '${db:Status-Abbrev}' "$p" 2>/dev/null | grep -q '^ii' || printf '%s\n' "$p"
+  done
+}
+
+# QEMU 10 is what the product is tested with; Debian 12 has it in bookworm-backports only.
+qemu_is_old() { ! dpkg --compare-versions "$(dpkg-query -W -f '${Version}' qemu-system-x86 2>/dev/null || echo 0)" ge 1:10; }
+
+add_backports() { # adds bookworm-backports from the mirror that this machine already uses
+  grep -rqs bookworm-backports /etc/apt/sources.list /etc/apt/sources.list.d --include=*.list --include=*.sources && return
+  local uri
+  uri=$(awk '$1 == "URIs:" {print $2; exit}' /etc/apt/sources.list.d/debian.sources 2>/dev/null || true)
+  [ -n "$uri" ] || uri=$(awk '$1 == "deb" && / bookworm / {for (i = 2; i <= NF; i++) if ($i ~ /^https?:/) {print $i; exit}}' \
+    /etc/apt/sources.list 2>/dev/null || true)
+  [ -n "$uri" ] || die "no Debian mirror found in /etc/apt; add bookworm and bookworm-backports there"
+  say "adding the suite bookworm-backports"
+  printf 'Types: deb\nURIs: %s\nSuites: bookworm-backports\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n' \
+    "$uri" > /etc/apt/sources.list.d/rendercar-backports.sources
+}
+
+mapfile -t wanted < <(missing "${packages[@]}")
+qemu_wanted=()
+if qemu_is_old || [ -n "$(missing "${qemu_packages[@]}")" ]; then qemu_wanted=("${qemu_packages[@]}"); fi
+if [ ${#wanted[@]} -eq 0 ] && [ ${#qemu_wanted[@]} -eq 0 ]; then
+  say "all packages are there"
+  exit 0
+fi
+
+[ "$(id -u)" = 0 ] || die "packages are missing (${wanted[*]} ${qemu_wanted[*]}); run this once as root"
+export DEBIAN_FRONTEND=noninteractive
+target=()
+if [ "$VERSION_ID" = 12 ] && [ ${#qemu_wanted[@]} -gt 0 ]; then
+  add_backports
+  target=(-t bookworm-backports)
+fi
+say "updating the package lists"
+apt-get update -q
+if [ ${#wanted[@]} -gt 0 ]; then
+  say "installing ${#wanted[@]} packages: ${wanted[*]}"
+  apt-get install -y -q --no-install-recommends "${wanted[@]}"
+fi
+if [ ${#qemu_wanted[@]} -gt 0 ]; then
+  say "installing QEMU 10"
+  apt-get install -y -q --no-install-recommends "${target[@]}" "${qemu_wanted[@]}"
+fi
