@@ -1,5 +1,5 @@
-// What `Allocate` tells a container: names of environment variables and places, the contract between node agent and sidecar.
-// SPDX-License-Identifier: Apache-2.0
+// What `Allocate` tells a container: names of environment variables and places, the contract
+// between node agent and sidecar. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 namespace rendercar::share_env {
@@ -13,8 +13,8 @@ inline constexpr char kVersion1[] = "1";
 inline constexpr char kShareIds[] = "RENDERCAR_SHARE_IDS";
 // the render node of each: a device path in the container ("/dev/dri/renderD128"), or "software";
 inline constexpr char kRenderNodes[] = "RENDERCAR_RENDER_NODES";
-// the session directory of each in the container: a private host directory, mounted read-write, where the sidecar leaves
-// statistics pages for the node agent;
+// the session directory of each in the container: a private host directory, mounted read-write,
+// where the sidecar leaves statistics pages for the node agent;
 inline constexpr char kSessionDirs[] = "RENDERCAR_SESSION_DIRS";
 // and its limit of video memory in bytes; 0: none.
 inline constexpr char kVideoMemoryBytes[] = "RENDERCAR_VIDEO_MEMORY_BYTES";
@@ -22,8 +22,8 @@ inline constexpr char kVideoMemoryBytes[] = "RENDERCAR_VIDEO_MEMORY_BYTES";
 // The render node that needs no device: llvmpipe through surfaceless EGL.
 inline constexpr char kSoftwareNode[] = "software";
 
-// Where session directories appear in the container, and live on the host; the last component is the share id there and an
-// unguessable name here.
+// Where session directories appear in the container, and live on the host; the last component is
+// the share id there and an unguessable name here.
 inline constexpr char kContainerSessionRoot[] = "/var/run/rendercar/shares";
 inline constexpr char kHostSessionRoot[] = "/var/lib/rendercar/sessions";
 

@@ -1,0 +1,77 @@
+// The device side of a split virtqueue (virtio 1.2, section 2.7) with EVENT_IDX and INDIRECT_DESC.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <absl/container/inlined_vector.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "backend/guest/guest_memory.h"
+#include "common/status.h"
+#include "common/unique_fd.h"
+
+namespace rendercar::guest {
+
+// A request that was popped. The spans are guest bytes (they may change under us) and stay valid
+// while the queue's memory table is held.
+struct DescriptorChain {
+  uint16_t head = 0;  // its index in the descriptor table, to be given back by Push
+  absl::InlinedVector<std::span<const std::byte>, 4> readable;
+  absl::InlinedVector<std::span<std::byte>, 4> writable;
+  size_t readable_bytes = 0;
+  size_t writable_bytes = 0;
+};
+
+// Copies from the chain's readable bytes, starting at `offset`, into `out`; returns how many were
+// there.
+size_t CopyFrom(const DescriptorChain& chain, size_t offset, std::span<std::byte> out);
+// Copies `in` to the start of the chain's writable bytes; returns how many fitted.
+size_t CopyTo(const DescriptorChain& chain, std::span<const std::byte> in);
+
+class Virtqueue {
+ public:
+  struct Config {
+    uint32_t size = 0;  // descriptors: a power of two, 32768 at most
+    uint64_t desc_user_addr = 0;
+    uint64_t avail_user_addr = 0;
+    uint64_t used_user_addr = 0;
+    uint16_t last_avail_index = 0;  // SET_VRING_BASE
+    bool event_idx = false;
+    bool indirect_desc = false;
+  };
+
+  // Translates the rings; InvalidArgument in words when they do not lie in guest memory or are
+  // misaligned.
+  static absl::StatusOr<Virtqueue> Create(const Config& config,
+                                          std::shared_ptr<const GuestMemory> memory);
+
+  // The next request; nullopt when the guest has made none available. InvalidArgument when the ring
+  // or the chain is malformed (index ahead by more than the size, loop, descriptor out of range,
+  // bytes outside guest memory, more than kMaxChainBytes): the queue must be stopped then, as a
+  // driver that does this cannot be followed.
+  absl::StatusOr<std::optional<DescriptorChain>> Pop();
+
+  // Puts a request into the used ring with `written_bytes` of its writable part filled.
+  void Push(uint16_t head, uint32_t written_bytes);
+  // Publishes what was pushed since the last call; true when the driver wants a notification.
+  [[nodiscard]] bool PublishUsed();
+
+  // Asks the driver to kick (or, as a hint, not to) when it makes requests available. EnableKicks
+  // returns true when requests arrived meanwhile, so that the caller pops again before it sleeps.
+  [[nodiscard]] bool EnableKicks();
+  void DisableKicks();
+
+  // For GET_VRING_BASE: the index of the next request to pop.
+  uint16_t last_avail_index() const;
+  // Requests popped and not pushed yet.
+  uint32_t in_flight() const;
+
+  static constexpr uint32_t kMaxSize = 32768;
+  static constexpr size_t kMaxChainBytes = size_t{64} << 20;
+};
+
+}  // namespace rendercar::guest
