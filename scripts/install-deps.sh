@@ -5,12 +5,13 @@ cd "$(dirname "$0")/.."
 
 build_packages=(
   ccache clang clang-format clang-tidy cmake g++ libbenchmark-dev libcap-dev libcli11-dev libclang-rt-dev libcurl4-openssl-dev
-  libdrm-dev libegl-dev libepoxy-dev libfmt-dev libgbm-dev libgmock-dev libgrpc++-dev libgtest-dev libpng-dev libprotobuf-dev
+  libdrm-dev libegl-dev libepoxy-dev libfmt-dev libgbm-dev libgles-dev libgmock-dev libgrpc++-dev libgtest-dev libpng-dev libprotobuf-dev
   libpugixml-dev libseccomp-dev libspdlog-dev libudev-dev libumockdev-dev libvirglrenderer-dev libyaml-cpp-dev make ninja-build
   nlohmann-json3-dev pkg-config prometheus-cpp-dev protobuf-compiler protobuf-compiler-grpc umockdev
 )
 run_packages=(
-  busybox-static ca-certificates cpio curl dpkg-dev file git libegl-mesa0 libgl1-mesa-dri python3 xz-utils zstd
+  binutils busybox-static ca-certificates cpio curl dpkg-dev file git kmod libegl-mesa0 libgl1-mesa-dri python3
+  xz-utils zstd
 )
 qemu_packages=(ipxe-qemu qemu-system-common qemu-system-data qemu-system-gui qemu-system-x86 seabios)
 

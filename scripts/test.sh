@@ -5,4 +5,6 @@ cd "$(dirname "$0")/.."
 scripts/install-deps.sh
 scripts/build.sh release
 scripts/format.sh --check
+scripts/build-guest.sh 2d >/dev/null
+scripts/build-guest.sh 3d >/dev/null
 ctest --preset release
