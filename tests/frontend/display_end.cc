@@ -58,8 +58,9 @@ DisplayEnd::~DisplayEnd() {
 }
 
 void DisplayEnd::Pause() {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   paused_ = true;
+  changed_.wait(lock, [this] { return !in_message_ || state_.backend_closed; });
 }
 
 void DisplayEnd::Resume() {
@@ -94,10 +95,9 @@ absl::Status DisplayEnd::SendRaw(std::span<const std::byte> bytes) {
 
 void DisplayEnd::Run() {
   while (ReadMessage()) {
-    std::unique_lock lock(mutex_);
+    const std::lock_guard lock(mutex_);
+    in_message_ = false;
     changed_.notify_all();
-    changed_.wait(lock, [this] { return !paused_ || stopping_; });
-    if (stopping_) return;
   }
   const std::lock_guard lock(mutex_);
   state_.backend_closed = true;
@@ -125,10 +125,10 @@ bool DisplayEnd::ReadMessage() {
   std::vector<UniqueFd> fds;
   if (!ReadExactly(std::as_writable_bytes(std::span(&header, 1)), &fds)) return false;
   {
-    // A pause takes effect between two messages; a stopped QEMU may also stop inside one.
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return !paused_ || stopping_; });
     if (stopping_) return false;
+    in_message_ = true;
     ++state_.messages[header.request];
     state_.largest_message =
         std::max<uint64_t>(state_.largest_message, sizeof(header) + uint64_t{header.size});

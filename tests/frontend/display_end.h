@@ -56,7 +56,8 @@ class DisplayEnd {
   // The descriptor for GPU_SET_SOCKET; ours to give once.
   UniqueFd TakePeer() { return std::move(peer_); }
 
-  // Stops reading, as a stopped QEMU does; what is in flight stays in the socket.
+  // Stops reading between two messages, as QEMU does while it waits for a vhost-user reply; what is
+  // in flight stays in the socket.
   void Pause();
   void Resume();
   // A copy of what is known now.
@@ -89,7 +90,7 @@ class DisplayEnd {
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   DisplayState state_;
-  bool paused_ = false, stopping_ = false;
+  bool paused_ = false, stopping_ = false, in_message_ = false;
   std::vector<std::byte> buffer_;
   std::thread thread_;
 };

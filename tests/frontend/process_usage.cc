@@ -77,6 +77,20 @@ ProcessUsage UsageOf(pid_t pid) {
   return usage;
 }
 
+uint64_t ResidentBytesExcept(pid_t pid, const std::string& except) {
+  std::ifstream in(fs::path("/proc") / std::to_string(pid) / "smaps");
+  std::string line;
+  uint64_t kib = 0;
+  bool counts = true;
+  while (std::getline(in, line)) {
+    const bool is_header = line.find('-') < line.find(' ');
+    if (is_header) counts = line.find(except) == std::string::npos;
+    if (!counts || line.compare(0, 4, "Rss:") != 0) continue;
+    kib += std::stoull(line.substr(line.find_first_of("0123456789")));
+  }
+  return kib * 1024;
+}
+
 ProcessUsage UsageOfTree(pid_t pid) {
   ProcessUsage sum;
   for (const pid_t one : ProcessTree(pid)) {

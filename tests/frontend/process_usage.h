@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace rendercar::frontend {
@@ -22,6 +23,9 @@ struct ProcessUsage {
 std::vector<pid_t> ProcessTree(pid_t pid);
 // The usage of one process; zeros when it is gone.
 ProcessUsage UsageOf(pid_t pid);
+// Resident bytes of `pid`, shared libraries included, but for mappings whose name has `except` in
+// it (the guest's RAM, which is the guest's).
+uint64_t ResidentBytesExcept(pid_t pid, const std::string& except);
 // The sum over ProcessTree(pid).
 ProcessUsage UsageOfTree(pid_t pid);
 
