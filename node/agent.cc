@@ -1,0 +1,126 @@
+// The node agent: keeps the inventory true, and offers it to the kubelet as resources.
+// SPDX-License-Identifier: Apache-2.0
+#include "node/agent.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <utility>
+
+#include "common/log.h"
+
+namespace rendercar::node {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kKubeletSocket[] = "kubelet.sock";
+
+absl::Status CheckDirectory(const std::string& directory) {
+  std::error_code error;
+  if (fs::is_directory(directory, error)) return absl::OkStatus();
+  return absl::NotFoundError(fmt::format(
+      "the kubelet's directory '{}' does not exist; is this a Kubernetes node, and is the "
+      "directory mounted? --kubelet-dir names another",
+      directory));
+}
+
+}  // namespace
+
+Agent::Agent(EventLoop& loop, const Places& places, const Config& config, Report& report)
+    : loop_(loop),
+      places_(places),
+      config_(config),
+      report_(report),
+      dirs_({.root = places.session_root}),
+      client_(loop, places.kubelet_dir + "/" + kKubeletSocket) {}
+
+Agent::~Agent() {
+  alive_.reset();
+  if (stopper_.joinable()) stopper_.join();
+}
+
+absl::Status Agent::Start() {
+  RC_RETURN_IF_ERROR(CheckDirectory(places_.kubelet_dir));
+  for (const ResourceConfig& resource : config_.resources) {
+    plugins_.push_back(
+        std::make_unique<ResourcePlugin>(loop_, places_, resource, dirs_, client_, report_));
+  }
+  RemoveStaleSockets();
+  RC_RETURN_IF_ERROR(Rescan());
+  watch_ = std::make_unique<DirectoryWatch>(
+      loop_, places_.kubelet_dir,
+      [this](FileEvent event, const std::string& name) { OnFile(event, name); });
+  for (const auto& plugin : plugins_) RC_RETURN_IF_ERROR(plugin->Start());
+  Every(kCheckPeriod, [this] {
+    CheckAll(false);
+    return kCheckPeriod;
+  });
+  Every(kScanPeriod, [this] {
+    if (const absl::Status status = Rescan(); !status.ok()) {
+      log::Warning("the inventory could not be read", {{"why", std::string(status.message())}});
+    }
+    return kScanPeriod;
+  });
+  Every(kCollectPeriod, [this] { return dirs_.Collect() ? kCheckPeriod : kCollectPeriod; });
+  return absl::OkStatus();
+}
+
+absl::Status Agent::Rescan() {
+  RC_ASSIGN_OR_RETURN(std::vector<RenderNode> nodes, ScanRenderNodes(places_.roots));
+  nodes = WithSoftware(std::move(nodes), config_.software);
+  for (const auto& plugin : plugins_) plugin->SetNodes(nodes);
+  return absl::OkStatus();
+}
+
+void Agent::OnFile(FileEvent event, const std::string& name) {
+  const bool kubelet = name == kKubeletSocket;
+  if (event == FileEvent::kUnknown || kubelet) {
+    CheckAll(kubelet && event == FileEvent::kAppeared);
+    return;
+  }
+  for (const auto& plugin : plugins_) {
+    if (event == FileEvent::kGone && name == plugin->endpoint()) plugin->Check(false);
+  }
+}
+
+void Agent::CheckAll(bool kubelet_appeared) {
+  for (const auto& plugin : plugins_) plugin->Check(kubelet_appeared);
+}
+
+void Agent::Every(std::chrono::milliseconds period,
+                  absl::AnyInvocable<std::chrono::milliseconds()> task) {
+  loop_.PostAfter(period,
+                  [this, alive = std::weak_ptr<bool>(alive_), task = std::move(task)]() mutable {
+                    if (alive.expired()) return;
+                    const std::chrono::milliseconds next = task();
+                    Every(next, std::move(task));
+                  });
+}
+
+// Sockets of resources that an earlier configuration had, when nobody listens there any more.
+void Agent::RemoveStaleSockets() const {
+  std::error_code error;
+  for (fs::directory_iterator it(places_.kubelet_dir, error), end; !error && it != end;
+       it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (name.rfind("rendercar-", 0) != 0 || !it->is_socket(error)) continue;
+    if (ConnectUnix(it->path().string()).ok()) continue;
+    ::unlink(it->path().c_str());
+    log::Info("removed a stale socket", {{"path", it->path().string()}});
+  }
+}
+
+void Agent::Stop(Task done) {
+  watch_.reset();
+  alive_.reset();  // ends the timers
+  for (const auto& plugin : plugins_) plugin->Stop();
+  // gRPC waits for its handlers, and those wait for the loop; so the loop goes on meanwhile.
+  stopper_ = std::thread([this, done = std::move(done)]() mutable {
+    for (const auto& plugin : plugins_) plugin->Shutdown();
+    loop_.Post(std::move(done));
+  });
+}
+
+}  // namespace rendercar::node

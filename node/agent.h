@@ -1,0 +1,56 @@
+// The node agent: keeps the inventory true, and offers it to the kubelet as resources.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "node/config.h"
+#include "node/directory_watch.h"
+#include "node/grpc_registration_client.h"
+#include "node/resource_plugin.h"
+
+namespace rendercar::node {
+
+// Loop only. Stop must have called back before this object goes.
+class Agent {
+ public:
+  // How often everything is compared with the truth, events or not.
+  static constexpr std::chrono::seconds kCheckPeriod{1};
+  static constexpr std::chrono::seconds kScanPeriod{5};
+  static constexpr std::chrono::seconds kCollectPeriod{60};
+
+  Agent(EventLoop& loop, const Places& places, const Config& config, Report& report);
+  ~Agent();
+
+  // Scans, serves and registers; the kubelet may come later. Errors say what to do.
+  absl::Status Start();
+  // Removes the sockets and ends every call; `done` runs on the loop afterwards.
+  void Stop(Task done);
+  // Looks at sysfs again.
+  absl::Status Rescan();
+
+  const std::vector<std::unique_ptr<ResourcePlugin>>& plugins() const { return plugins_; }
+
+ private:
+  void OnFile(FileEvent event, const std::string& name);
+  void CheckAll(bool kubelet_appeared);
+  void Every(std::chrono::milliseconds period,
+             absl::AnyInvocable<std::chrono::milliseconds()> task);
+  void RemoveStaleSockets() const;
+
+  EventLoop& loop_;
+  const Places places_;
+  const Config config_;
+  Report& report_;
+  SessionDirs dirs_;
+  GrpcRegistrationClient client_;
+  std::vector<std::unique_ptr<ResourcePlugin>> plugins_;
+  std::unique_ptr<DirectoryWatch> watch_;
+  std::thread stopper_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace rendercar::node

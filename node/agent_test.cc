@@ -1,0 +1,235 @@
+// The agent and a stand-in kubelet over real sockets: registering, restarts, removed sockets,
+// requests. SPDX-License-Identifier: Apache-2.0
+#include "node/agent.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <future>
+#include <thread>
+
+#include "common/epoll_loop.h"
+#include "common/share_env.h"
+#include "node/fake_report.h"
+#include "node/fake_sysfs.h"
+#include "tests/fakes/kubelet/fake_kubelet.h"
+
+namespace rendercar::node {
+namespace {
+
+using rendercar::testing::FakeKubelet;
+using rendercar::testing::FakeResource;
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+constexpr char kResource[] = "rendercar.dev/render";
+// Longer than anything takes; a test that waits so long has failed.
+constexpr auto kPatience = 30s;
+
+class AgentTest : public ::testing::Test {
+ protected:
+  AgentTest() {
+    std::filesystem::create_directories(dir_ / "kubelet");
+    places_.kubelet_dir = dir_ / "kubelet";
+    places_.session_root = dir_ / "sessions";
+    places_.roots = sysfs_.roots();
+    config_.resources.front().sizes.replicas = 2;
+  }
+  ~AgentTest() override { StopAgent(); }
+
+  absl::Status StartAgent() {
+    agent_ = std::make_unique<Agent>(loop_, places_, config_, report_);
+    const absl::Status status = agent_->Start();
+    thread_ = std::thread([this] { loop_.Run(); });
+    return status;
+  }
+  void StopAgent() {
+    if (agent_ == nullptr) return;
+    loop_.Post([this] { agent_->Stop([this] { loop_.Quit(); }); });
+    thread_.join();
+    agent_.reset();
+  }
+  void OnLoop(const std::function<void()>& task) {
+    std::promise<void> done;
+    loop_.Post([&] {
+      task();
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+  bool WaitForHealthy(size_t count) {
+    return kubelet_.WaitFor(
+        kResource, [=](const FakeResource& r) { return r.connected && r.healthy() == count; },
+        kPatience);
+  }
+  grpc::Status AllocateIds(const std::vector<std::vector<std::string>>& containers) {
+    v1beta1::AllocateRequest request;
+    for (const auto& ids : containers) {
+      auto* container = request.add_container_requests();
+      for (const std::string& id : ids) container->add_devices_ids(id);
+    }
+    v1beta1::AllocateResponse response;
+    return kubelet_.Allocate(kResource, request, &response);
+  }
+
+  TempDir dir_;
+  FakeSysfs sysfs_;
+  Places places_;
+  Config config_;
+  FakeReport report_;
+  EpollLoop loop_;
+  std::unique_ptr<Agent> agent_;
+  std::thread thread_;
+  FakeKubelet kubelet_{dir_ / "kubelet"};
+};
+
+TEST_F(AgentTest, offers_the_software_node_where_there_is_no_other) {
+  ASSERT_TRUE(kubelet_.Start().ok());
+  ASSERT_TRUE(StartAgent().ok());
+  ASSERT_TRUE(WaitForHealthy(2));
+  EXPECT_EQ(kubelet_.Resource(kResource)->devices[1].id(), "software-1");
+  EXPECT_EQ(kubelet_.authority(), "localhost");
+}
+
+TEST_F(AgentTest, allocates_a_share_of_a_gpu_end_to_end) {
+  sysfs_.AddPci(128, {});
+  ASSERT_TRUE(kubelet_.Start().ok());
+  ASSERT_TRUE(StartAgent().ok());
+  ASSERT_TRUE(WaitForHealthy(2));
+  const auto allocation = kubelet_.AllocateContainer(kResource, 1);
+  ASSERT_TRUE(allocation.ok()) << allocation.status();
+  EXPECT_THAT(allocation->device_ids, SizeIs(1));
+  EXPECT_EQ(allocation->response.envs().at(share_env::kRenderNodes), "/dev/dri/renderD128");
+  ASSERT_EQ(allocation->response.mounts_size(), 1);
+  EXPECT_TRUE(std::filesystem::is_directory(allocation->response.mounts(0).host_path()));
+  ASSERT_EQ(allocation->response.devices_size(), 1);
+  EXPECT_EQ(allocation->response.devices(0).permissions(), "rw");
+}
+
+TEST_F(AgentTest, tells_the_numa_node) {
+  sysfs_.AddPci(128, {.numa_node = "1"});
+  ASSERT_TRUE(kubelet_.Start().ok());
+  ASSERT_TRUE(StartAgent().ok());
+  ASSERT_TRUE(WaitForHealthy(2));
+  const auto resource = kubelet_.Resource(kResource);
+  ASSERT_EQ(resource->devices[0].topology().nodes_size(), 1);
+  EXPECT_EQ(resource->devices[0].topology().nodes(0).id(), 1);
+}
+
+TEST_F(AgentTest, registers_when_the_kubelet_comes_later) {
+  ASSERT_TRUE(StartAgent().ok());
+  ASSERT_TRUE(kubelet_.Start().ok());
+  EXPECT_TRUE(WaitForHealthy(2));
+}
+
+TEST_F(AgentTest, registers_again_after_a_kubelet_restart_that_wipes_its_directory) {
+  ASSERT_TRUE(kubelet_.Start().ok());
+  ASSERT_TRUE(StartAgent().ok());
+  ASSERT_TRUE(WaitForHealthy(2));
+  kubelet_.Stop();
+  ASSERT_TRUE(kubelet_.Start().ok());
+  EXPECT_TRUE(WaitForHealthy(2));
+  EXPECT_TRUE(kubelet_.AllocateContainer(kResource, 1).ok());
+}
+
+TEST_F(AgentTest, restores_its_socket_when_somebody_removes_it) {
+  ASSERT_TRUE(kubelet_.Start().ok());
+  ASSERT_TRUE(StartAgent().ok());
+  ASSERT_TRUE(WaitForHealthy(2));
+  const int before = kubelet_.registrations();
+  std::filesystem::remove(dir_ / "kubelet/rendercar-render.sock");
+  EXPECT_TRUE(kubelet_.WaitFor(
+      kResource,
+      [&](const FakeResource& r) {
+        return r.connected && std::filesystem::exists(dir_ / "kubelet/rendercar-render.sock");
+      },
+      kPatience));
+  while (kubelet_.registrations() == before) std::this_thread::sleep_for(10ms);
+  EXPECT_TRUE(WaitForHealthy(2));
+  EXPECT_TRUE(kubelet_.AllocateContainer(kResource, 1).ok());
+}
+
+TEST_F(AgentTest, registers_again_when_the_kubelet_forgot_it) {
+  ASSERT_TRUE(kubelet_.Start().ok());
+  ASSERT_TRUE(StartAgent().ok());
+  ASSERT_TRUE(WaitForHealthy(2));
+  kubelet_.DropStreams();
+  const int before = kubelet_.registrations();
+  while (kubelet_.registrations() == before) std::this_thread::sleep_for(10ms);
+  EXPECT_TRUE(WaitForHealthy(2));
+}
+
+TEST_F(AgentTest, a_node_that_is_unplugged_leaves_the_list_and_comes_back) {
+  sysfs_.AddPci(128, {.address = "0000:03:00.0"});
+  sysfs_.AddPci(129, {.address = "0000:41:00.0"});
+  ASSERT_TRUE(kubelet_.Start().ok());
+  ASSERT_TRUE(StartAgent().ok());
+  ASSERT_TRUE(WaitForHealthy(4));
+  sysfs_.Remove(129);
+  OnLoop([this] { ASSERT_TRUE(agent_->Rescan().ok()); });
+  EXPECT_TRUE(WaitForHealthy(2));
+  sysfs_.AddPci(130, {.address = "0000:81:00.0"});
+  OnLoop([this] { ASSERT_TRUE(agent_->Rescan().ok()); });
+  EXPECT_TRUE(WaitForHealthy(4));
+}
+
+TEST_F(AgentTest, bad_requests_are_answered_with_a_reason) {
+  ASSERT_TRUE(kubelet_.Start().ok());
+  ASSERT_TRUE(StartAgent().ok());
+  ASSERT_TRUE(WaitForHealthy(2));
+  EXPECT_EQ(AllocateIds({}).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(AllocateIds({{}}).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(AllocateIds({{"software-0"}, {"software-0"}}).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  const grpc::Status unknown = AllocateIds({{"software-7"}});
+  EXPECT_EQ(unknown.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_THAT(unknown.error_message(), HasSubstr("'software-7'"));
+  EXPECT_EQ(AllocateIds({std::vector<std::string>(10'000, "software-0")}).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(kubelet_.PreStart(kResource, {"nothing"}).error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(AgentTest, a_clean_stop_removes_the_socket_and_ends_the_list) {
+  ASSERT_TRUE(kubelet_.Start().ok());
+  ASSERT_TRUE(StartAgent().ok());
+  ASSERT_TRUE(WaitForHealthy(2));
+  StopAgent();
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "kubelet/rendercar-render.sock"));
+  EXPECT_TRUE(kubelet_.WaitFor(
+      kResource, [](const FakeResource& r) { return !r.connected; }, kPatience));
+}
+
+TEST_F(AgentTest, sockets_of_an_earlier_configuration_are_removed) {
+  { ASSERT_TRUE(UnixListener::Listen(dir_ / "kubelet/x.sock").ok()); }
+  auto stale = UnixListener::Listen(dir_ / "kubelet/x.sock");
+  ASSERT_TRUE(stale.ok());
+  std::filesystem::rename(dir_ / "kubelet/x.sock", dir_ / "kubelet/rendercar-old.sock");
+  *stale = UnixListener();
+  ASSERT_TRUE(std::filesystem::exists(dir_ / "kubelet/rendercar-old.sock"));
+  ASSERT_TRUE(StartAgent().ok());
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "kubelet/rendercar-old.sock"));
+}
+
+TEST_F(AgentTest, a_second_agent_is_refused) {
+  ASSERT_TRUE(StartAgent().ok());
+  Agent second(loop_, places_, config_, report_);
+  std::promise<absl::Status> started;
+  loop_.Post([&] { started.set_value(second.Start()); });
+  const absl::Status status = started.get_future().get();
+  EXPECT_EQ(status.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("another process listens"));
+  OnLoop([&] { second.Stop([] {}); });
+}
+
+TEST_F(AgentTest, a_missing_kubelet_directory_is_named) {
+  places_.kubelet_dir = dir_ / "nowhere";
+  const absl::Status status = StartAgent();
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(status.message()), HasSubstr(dir_ / "nowhere"));
+}
+
+}  // namespace
+}  // namespace rendercar::node

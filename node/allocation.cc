@@ -1,0 +1,149 @@
+// Decides what an Allocate request gets: checks it as a whole, then makes directories and answers
+// by the contract of common/share_env.h. SPDX-License-Identifier: Apache-2.0
+#include "node/allocation.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <set>
+#include <unordered_set>
+
+#include "common/share_env.h"
+
+namespace rendercar::node {
+namespace {
+
+// Ids come from a peer: what is repeated in a message is cut.
+std::string Quote(const std::string& id) {
+  return id.size() <= kMaxShareIdBytes ? fmt::format("'{}'", id)
+                                       : fmt::format("'{}...'", id.substr(0, kMaxShareIdBytes));
+}
+
+absl::Status CheckCount(const AllocationPolicy& policy, size_t asked) {
+  if (asked == 0) {
+    return absl::InvalidArgumentError(
+        fmt::format("a container asks for no share of {}", policy.resource_name));
+  }
+  if (asked > policy.max_shares_per_container) {
+    return absl::InvalidArgumentError(fmt::format(
+        "a container asks for {} shares of {}, the policy allows {} (maxSharesPerContainer)", asked,
+        policy.resource_name, policy.max_shares_per_container));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckShare(const ShareTable& table, const AllocationPolicy& policy,
+                        const std::string& id) {
+  const Share* share = table.Find(id);
+  if (share == nullptr) {
+    return absl::NotFoundError(fmt::format("{} is no share of {}, which has {} now", Quote(id),
+                                           policy.resource_name, table.shares().size()));
+  }
+  const RenderNode& node = table.NodeOf(*share);
+  if (node.healthy()) return absl::OkStatus();
+  return absl::UnavailableError(
+      fmt::format("share '{}' cannot be used, its render node is unhealthy: {}", id, node.problem));
+}
+
+absl::Status CheckContainer(const ShareTable& table, const AllocationPolicy& policy,
+                            const std::vector<std::string>& ids,
+                            std::unordered_set<std::string>& seen) {
+  RC_RETURN_IF_ERROR(CheckCount(policy, ids.size()));
+  std::set<size_t> nodes;
+  for (const std::string& id : ids) {
+    RC_RETURN_IF_ERROR(CheckShare(table, policy, id));
+    if (!seen.insert(id).second) {
+      return absl::InvalidArgumentError(
+          fmt::format("share '{}' is asked for twice in one request", id));
+    }
+    if (!nodes.insert(table.Find(id)->node_index).second && !policy.allow_same_node) {
+      return absl::InvalidArgumentError(
+          fmt::format("share '{}' is a second one of the same render node for one container; set "
+                      "allowSameNode to permit that",
+                      id));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Directories made for a request, removed again unless the request succeeds.
+class MadeDirs {
+ public:
+  explicit MadeDirs(SessionDirs& dirs) : dirs_(dirs) {}
+  ~MadeDirs() {
+    for (const std::string& path : made_) dirs_.Discard(path);
+  }
+  absl::StatusOr<std::string> Make(const std::string& share_id) {
+    RC_ASSIGN_OR_RETURN(std::string path, dirs_.Make(share_id));
+    made_.push_back(path);
+    return path;
+  }
+  void Keep() { made_.clear(); }
+
+ private:
+  SessionDirs& dirs_;
+  std::vector<std::string> made_;
+};
+
+void AddDevice(ContainerGrant& grant, const RenderNode& node) {
+  if (node.software) return;
+  for (const ContainerGrant::Device& device : grant.devices) {
+    if (device.host_path == node.path) return;
+  }
+  grant.devices.push_back({node.path, node.path, "rw"});
+}
+
+absl::StatusOr<ContainerGrant> Grant(const ShareTable& table, const std::vector<std::string>& ids,
+                                     MadeDirs& dirs) {
+  ContainerGrant grant;
+  std::vector<std::string> nodes;
+  std::vector<std::string> places;
+  std::vector<uint64_t> bytes;
+  for (const std::string& id : ids) {
+    const Share& share = *table.Find(id);
+    const RenderNode& node = table.NodeOf(share);
+    RC_ASSIGN_OR_RETURN(std::string host_dir, dirs.Make(id));
+    nodes.push_back(node.path);
+    places.push_back(fmt::format("{}/{}", share_env::kContainerSessionRoot, id));
+    bytes.push_back(share.video_memory_bytes);
+    grant.mounts.push_back({places.back(), std::move(host_dir), false});
+    AddDevice(grant, node);
+  }
+  grant.envs = {
+      {share_env::kVersion, share_env::kVersion1},
+      {share_env::kShareIds, fmt::format("{}", fmt::join(ids, ","))},
+      {share_env::kRenderNodes, fmt::format("{}", fmt::join(nodes, ","))},
+      {share_env::kSessionDirs, fmt::format("{}", fmt::join(places, ","))},
+      {share_env::kVideoMemoryBytes, fmt::format("{}", fmt::join(bytes, ","))},
+  };
+  return grant;
+}
+
+}  // namespace
+
+absl::Status CheckAllocation(const ShareTable& table, const AllocationPolicy& policy,
+                             const AllocationRequest& request) {
+  if (request.empty()) return absl::InvalidArgumentError("the request names no container");
+  std::unordered_set<std::string> seen;
+  for (const std::vector<std::string>& ids : request) {
+    RC_RETURN_IF_ERROR(CheckContainer(table, policy, ids, seen));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<ContainerGrant>> AllocateShares(const ShareTable& table,
+                                                           const AllocationPolicy& policy,
+                                                           const AllocationRequest& request,
+                                                           SessionDirs& dirs) {
+  RC_RETURN_IF_ERROR(CheckAllocation(table, policy, request));
+  MadeDirs made(dirs);
+  std::vector<ContainerGrant> grants;
+  for (const std::vector<std::string>& ids : request) {
+    RC_ASSIGN_OR_RETURN(ContainerGrant grant, Grant(table, ids, made));
+    grants.push_back(std::move(grant));
+  }
+  made.Keep();
+  return grants;
+}
+
+}  // namespace rendercar::node

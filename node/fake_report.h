@@ -1,0 +1,33 @@
+// Writes events down as words, for tests.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "node/report.h"
+
+namespace rendercar::node {
+
+class FakeReport final : public Report {
+ public:
+  void SharesChanged(const std::string&, const ShareTable&) override {}
+  void Allocated(const std::string&, size_t shares, const absl::Status& result) override {
+    events.push_back(
+        absl::StrCat("allocated ", shares, " ", absl::StatusCodeToString(result.code())));
+  }
+  void RegistrationTried(const std::string&, const absl::Status& result) override {
+    events.push_back(absl::StrCat("tried ", absl::StatusCodeToString(result.code())));
+  }
+  void Registered(const std::string&) override { events.emplace_back("registered"); }
+  void RegistrationLost(const std::string&, const std::string&) override {
+    events.emplace_back("lost");
+  }
+  void SocketRestored(const std::string&, const std::string&) override {
+    events.emplace_back("socket restored");
+  }
+
+  std::vector<std::string> events;
+};
+
+}  // namespace rendercar::node

@@ -1,0 +1,122 @@
+// One resource as the kubelet sees it: its shares, its socket, its registration.
+// SPDX-License-Identifier: Apache-2.0
+#include "node/resource_plugin.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "common/log.h"
+
+namespace rendercar::node {
+namespace {
+
+constexpr char kOwnDomain[] = "rendercar.dev/";
+
+// Checks (one a second) that a registered plugin may be without a stream before it registers anew.
+constexpr int kChecksWithoutStream = 3;
+
+bool SocketExists(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode);
+}
+
+}  // namespace
+
+std::string EndpointFor(const std::string& resource_name) {
+  std::string stem = resource_name;
+  if (stem.rfind(kOwnDomain, 0) == 0) stem.erase(0, sizeof(kOwnDomain) - 1);
+  std::replace(stem.begin(), stem.end(), '/', '_');
+  return "rendercar-" + stem + ".sock";
+}
+
+ResourcePlugin::ResourcePlugin(EventLoop& loop, const Places& places, const ResourceConfig& config,
+                               SessionDirs& dirs, RegistrationClient& client, Report& report)
+    : places_(places),
+      config_(config),
+      endpoint_(EndpointFor(config.name)),
+      path_(places.kubelet_dir + "/" + endpoint_),
+      dirs_(dirs),
+      report_(report),
+      service_(loop, *this),
+      server_(loop, service_),
+      registrar_(loop, client, report, config.name, endpoint_) {}
+
+ResourcePlugin::~ResourcePlugin() = default;
+
+absl::Status ResourcePlugin::Start() {
+  RC_RETURN_IF_ERROR(server_.Listen(path_));
+  if (SocketExists(places_.kubelet_dir + "/kubelet.sock")) registrar_.Start();
+  return absl::OkStatus();
+}
+
+void ResourcePlugin::SetNodes(std::vector<RenderNode> nodes) {
+  if (nodes == table_.nodes()) return;
+  table_ = ShareTable(std::move(nodes), config_.sizes);
+  report_.SharesChanged(config_.name, table_);
+  service_.SendList();
+}
+
+void ResourcePlugin::Check(bool kubelet_appeared) {
+  if (stopped_) return;
+  const bool restored = RestoreSocket();
+  if (!SocketExists(places_.kubelet_dir + "/kubelet.sock")) {
+    registrar_.Lose("the kubelet's socket is gone");
+  } else if (kubelet_appeared || restored || registrar_.idle() || StreamIsMissing()) {
+    checks_without_stream_ = 0;
+    registrar_.Start();
+  }
+}
+
+// A registered plugin has the kubelet's ListAndWatch open; one that stays without was forgotten.
+bool ResourcePlugin::StreamIsMissing() {
+  const bool missing = registrar_.registered() && service_.stream_count() == 0;
+  checks_without_stream_ = missing ? checks_without_stream_ + 1 : 0;
+  return checks_without_stream_ >= kChecksWithoutStream;
+}
+
+bool ResourcePlugin::RestoreSocket() {
+  if (server_.PathIsOurs()) return false;
+  if (const absl::Status status = server_.Listen(path_); !status.ok()) {
+    log::Debug("cannot restore the socket", {{"why", std::string(status.message())}});
+    return false;  // the next check tries again
+  }
+  report_.SocketRestored(config_.name, path_);
+  return true;
+}
+
+void ResourcePlugin::Stop() {
+  stopped_ = true;
+  registrar_.Lose("the node agent stops");
+  service_.Stop();
+  server_.StopListening();
+}
+
+AllocationPolicy ResourcePlugin::Policy() const {
+  return {.resource_name = config_.name,
+          .max_shares_per_container = config_.max_shares_per_container,
+          .allow_same_node = config_.allow_same_node};
+}
+
+absl::StatusOr<std::vector<ContainerGrant>> ResourcePlugin::Allocate(
+    const AllocationRequest& request) {
+  auto grants = AllocateShares(table_, Policy(), request, dirs_);
+  size_t shares = 0;
+  for (const auto& ids : request) shares += ids.size();
+  report_.Allocated(config_.name, shares, grants.status());
+  return grants;
+}
+
+absl::StatusOr<std::vector<std::string>> ResourcePlugin::Prefer(
+    const std::vector<std::string>& available, const std::vector<std::string>& must_include,
+    int size) {
+  return PreferShares(table_, {config_.placement, config_.allow_same_node}, available, must_include,
+                      size);
+}
+
+absl::Status ResourcePlugin::PreStart(const std::vector<std::string>& share_ids) {
+  return CheckAllocation(table_, Policy(), {share_ids});
+}
+
+}  // namespace rendercar::node

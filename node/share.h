@@ -1,0 +1,52 @@
+// Shares: the slices of render nodes that the scheduler counts.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "node/render_node.h"
+
+namespace rendercar::node {
+
+// The kubelet's limit for a device id.
+inline constexpr size_t kMaxShareIdBytes = 63;
+// More shares than this of one node are a mistake in the configuration.
+inline constexpr uint32_t kMaxReplicas = 1024;
+
+struct Share {
+  std::string id;  // "0000-03-00.0-2", "software-0": the node's id and the share's number
+  size_t node_index = 0;
+  uint64_t video_memory_bytes = 0;  // 0: no limit
+};
+
+// How the nodes are cut: alike for all nodes of a resource.
+struct ShareSizes {
+  uint32_t replicas = 1;
+  uint64_t video_memory_bytes = 0;  // for each share; 0: no limit
+};
+
+// All shares of one resource at one moment; immutable.
+class ShareTable {
+ public:
+  ShareTable() = default;
+  ShareTable(std::vector<RenderNode> nodes, const ShareSizes& sizes);
+
+  const std::vector<RenderNode>& nodes() const { return nodes_; }
+  const std::vector<Share>& shares() const { return shares_; }
+  const RenderNode& NodeOf(const Share& share) const { return nodes_[share.node_index]; }
+  // nullptr when there is no such share.
+  const Share* Find(std::string_view id) const;
+
+ private:
+  std::vector<RenderNode> nodes_;
+  std::vector<Share> shares_;
+  std::unordered_map<std::string, size_t> by_id_;
+};
+
+std::string ShareId(std::string_view node_id, uint32_t number);
+
+}  // namespace rendercar::node

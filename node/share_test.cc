@@ -1,0 +1,44 @@
+// Ids of shares, and finding them again.
+// SPDX-License-Identifier: Apache-2.0
+#include "node/share.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "node/fake_sysfs.h"
+
+namespace rendercar::node {
+namespace {
+
+using ::testing::SizeIs;
+
+TEST(ShareTest, ids_are_the_nodes_id_and_a_number) {
+  RenderNode gpu;
+  gpu.id = "0000-03-00.0";
+  const ShareTable table({gpu, SoftwareRenderNode()}, {.replicas = 3});
+  ASSERT_THAT(table.shares(), SizeIs(6));
+  EXPECT_EQ(table.shares()[2].id, "0000-03-00.0-2");
+  EXPECT_EQ(table.shares()[3].id, "software-0");
+  EXPECT_EQ(&table.NodeOf(table.shares()[3]), &table.nodes()[1]);
+}
+
+TEST(ShareTest, finds_a_share_by_its_id_only) {
+  const ShareTable table({SoftwareRenderNode()}, {.replicas = 2});
+  ASSERT_NE(table.Find("software-1"), nullptr);
+  EXPECT_EQ(table.Find("software-1")->id, "software-1");
+  EXPECT_EQ(table.Find("software-2"), nullptr);
+  EXPECT_EQ(table.Find(""), nullptr);
+}
+
+TEST(ShareTest, the_longest_id_fits_the_kubelets_limit) {
+  FakeSysfs sysfs;
+  sysfs.AddPlatform(128, std::string(200, 'x'));
+  const auto nodes = ScanRenderNodes(sysfs.roots());
+  ASSERT_TRUE(nodes.ok()) << nodes.status();
+  const ShareTable table(*nodes, {.replicas = kMaxReplicas});
+  ASSERT_THAT(table.shares(), SizeIs(kMaxReplicas));
+  EXPECT_LE(table.shares().back().id.size(), kMaxShareIdBytes);
+}
+
+}  // namespace
+}  // namespace rendercar::node
