@@ -1,0 +1,174 @@
+"""The Helm chart under real helm 3 and helm 4: lint, every switch, values refused in words, what the objects promise.
+
+SPDX-License-Identifier: Apache-2.0"""
+import itertools
+import re
+import unittest
+
+import tools
+from tools import ALL_APIS, HELMS, by_kind, default_objects, helm_template
+
+# Values that must be refused, and what the sentence must say. Schema and template both count.
+REFUSED = {
+    ("node.bogus=1",): "bogus",
+    ("bogus=1",): "bogus",
+    ("classes.small.bogus=1",): "bogus",
+    ("node.config.bogus=1",): "bogus",
+    ("node.config.replicas=0",): "replicas",
+    ("node.config.replicas=many",): "replicas",
+    ("node.config.software=sometimes",): "software",
+    ("node.kubeletRootDir=relative",): "kubeletRootDir",
+    ("node.kubeletRootDir=/ends/with/",): "kubeletRootDir",
+    ("node.metricsPort=0",): "metricsPort",
+    ("node.logLevel=loud",): "logLevel",
+    ("node.image.digest=sha256:short",): "digest",
+    ("image.pullPolicy=Perhaps",): "pullPolicy",
+    ("classes.small.heads=17",): "heads",
+    ("classes.small.resolution=big",): "resolution",
+    ("classes.small.display=holographic",): "display",
+    ("classes.Small.heads=1",): "Small",
+    ("classes.small.resources.limits.memory=lots",): "memory",
+    ("admission.when=maybe",): "when",
+    ("monitoring.rules.alerts.SessionDown.for=soon",): "for",
+    ("monitoring.rules.alerts.NoSuchAlert.for=1m",): "NoSuchAlert",
+    ("classes.small.resource=example.org/other",): 'the agents offer "rendercar.dev/render"',
+    ("classDefaults.resources.limits.memory=null",): "has no memory",
+    ("classes.small.heads=2",): "headless VMs have no screens",
+    ("classes.small.extraArgs={--heads=3}",): "use the class's own keys",
+    ("kubevirt.plugin.when=always", "admission.when=never"): "a sidecar that nobody injects",
+    ("kubevirt.plugin.when=never", "admission.when=always"): "a sidecar and no GPU device",
+    ("node.enabled=false", "monitoring.podMonitor.when=always"): "nothing to scrape",
+    ("node.enabled=false", "podDisruptionBudget.enabled=true"): "no pods to keep",
+    ("serviceAccount.create=false", "openshift.enabled=true"): "default account",
+}
+
+SWITCHES = {
+    "node.enabled": ("true", "false"),
+    "admission.when": ("auto", "never"),
+    "kubevirt.plugin.when": ("auto", "never"),
+    "monitoring.rules.when": ("auto", "never"),
+}
+SINGLE = (
+    "kubevirt.plugin.hook=sidecar", "node.privileged=true", "podDisruptionBudget.enabled=true", "openshift.enabled=true",
+    "serviceAccount.create=false", "networkPolicy.enabled=false", "monitoring.dashboards.enabled=false",
+    "admission.classPolicy.enabled=false", "admission.apiVersion=v1beta1", "classes.small=null", "classes.small.acceleration3d=false",
+    "classes.small.namespaces={team-a,team-b}", "monitoring.rules.alerts.GuestErrors.enabled=false", "image.registry=registry.example.org/gpu",
+    "commonLabels.team=gpu", "fullnameOverride=gpu", "node.updateStrategy.type=OnDelete", "image.pullSecrets={pull}",
+)
+
+
+def set_flags(values):
+    return [part for value in values for part in ("--set", value)]
+
+
+def template_pairs(text):
+    """What separates objects, without the comments in which helm versions differ."""
+    return re.sub(r"^(---|# Source: .*)?\n", "", text, flags=re.M)
+
+
+class ChartTest(unittest.TestCase):
+    def test_lint_is_clean_under_both_helms(self):
+        for name, helm in HELMS.items():
+            for more in ([], set_flags(["admission.when=always", "kubevirt.plugin.when=always", "monitoring.rules.when=always"])):
+                with self.subTest(helm=name, more=more):
+                    code, out, err = tools.run([helm, "lint", "--strict", tools.CHART, *more])
+                    self.assertEqual(code, 0, out + err)
+
+    def test_both_helms_render_the_same(self):
+        texts = [helm_template(helm)[1] for helm in HELMS.values()]
+        self.assertEqual(template_pairs(texts[0]), template_pairs(texts[1]))
+
+    def test_every_combination_of_switches_renders_or_is_refused_in_words(self):
+        for combination in itertools.product(*SWITCHES.values()):
+            values = [f"{key}={value}" for key, value in zip(SWITCHES, combination)]
+            with self.subTest(values=values):
+                code, out, err = helm_template(HELMS["helm4"], *set_flags(values))
+                self.assertEqual(code, 0, err)
+                self.assertEqual("kind: DaemonSet" in out, combination[0] == "true")
+                self.assertEqual("kind: MutatingAdmissionPolicy\n" in out, combination[1] == "auto")
+                self.assertEqual("kind: Plugin\n" in out, combination[2] == "auto")
+                self.assertEqual("kind: PrometheusRule\n" in out, combination[3] == "auto")
+
+    def test_every_single_switch_renders_objects_that_kubectl_reads(self):
+        for value in SINGLE:
+            with self.subTest(value=value):
+                self.assertGreater(len(default_objects("--set", value)), 8)
+
+    def test_a_cluster_without_optional_apis_gets_the_node_agent_alone(self):
+        code, out, err = helm_template(HELMS["helm3"], apis=())
+        self.assertEqual(code, 0, err)
+        kinds = sorted(each["kind"] for each in tools.as_objects(out))
+        self.assertEqual(kinds, ["ConfigMap", "ConfigMap", "DaemonSet", "NetworkPolicy", "ServiceAccount"])
+
+    def test_an_older_cluster_gets_the_beta_policy_api(self):
+        apis = ["admissionregistration.k8s.io/v1beta1/MutatingAdmissionPolicy", *ALL_APIS[1:]]
+        _, out, _ = helm_template(HELMS["helm4"], apis=apis)
+        versions = {each["apiVersion"] for each in tools.as_objects(out) if each["kind"] == "MutatingAdmissionPolicy"}
+        self.assertEqual(versions, {"admissionregistration.k8s.io/v1beta1"})
+
+    def test_bad_values_are_refused_with_a_sentence_that_names_them(self):
+        for values, words in REFUSED.items():
+            with self.subTest(values=values):
+                code, out, err = helm_template(HELMS["helm4"], *set_flags(values))
+                self.assertNotEqual(code, 0, out[:200])
+                self.assertIn(words, err)
+
+    def test_helm3_refuses_the_same(self):
+        for values in list(REFUSED)[::6]:
+            with self.subTest(values=values):
+                self.assertNotEqual(helm_template(HELMS["helm3"], *set_flags(values))[0], 0)
+
+    def test_objects_have_unique_names_and_the_recommended_labels(self):
+        objects = default_objects()
+        names = [(each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"]) for each in objects]
+        self.assertEqual(len(names), len(set(names)))
+        for each in objects:
+            if each["kind"].endswith("Binding"):
+                continue
+            self.assertEqual(each["metadata"]["labels"]["app.kubernetes.io/part-of"], "rendercar", each["kind"])
+
+    def test_two_releases_do_not_meet(self):
+        first = {(each["kind"], each["metadata"]["name"]) for each in default_objects()}
+        _, out, _ = helm_template(HELMS["helm4"], name="other")
+        second = {(each["kind"], each["metadata"]["name"]) for each in tools.as_objects(out)}
+        # The plugin's name is a directory that the policies mount; KubeVirt has one such plugin.
+        self.assertEqual(first & second, {("Plugin", "rendercar")})
+
+    def test_names_fit_when_the_release_name_is_long(self):
+        _, out, err = helm_template(HELMS["helm4"], name="r" * 53)
+        self.assertEqual(err, "")
+        for each in tools.as_objects(out):
+            self.assertLessEqual(len(each["metadata"]["name"]), 63)
+
+    def test_the_node_agent_has_few_privileges(self):
+        (daemonset,) = by_kind(default_objects(), "DaemonSet")
+        spec = daemonset["spec"]["template"]["spec"]
+        (container,) = spec["containers"]
+        self.assertFalse(spec["automountServiceAccountToken"])
+        self.assertNotIn("hostNetwork", spec)
+        self.assertNotIn("hostPID", spec)
+        self.assertEqual(spec["securityContext"]["seccompProfile"], {"type": "RuntimeDefault"})
+        self.assertEqual(container["securityContext"], {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
+                                                        "capabilities": {"drop": ["ALL"]}})
+        writable = {mount["name"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
+        self.assertEqual(writable, {"device-plugins", "state"})
+
+    def test_the_chart_gives_nobody_rights(self):
+        kinds = {each["kind"] for each in default_objects()}
+        self.assertFalse(kinds & {"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding", "Secret"}, kinds)
+
+    def test_a_changed_configuration_replaces_the_agents(self):
+        def checksum(*values):
+            (daemonset,) = by_kind(default_objects(*set_flags(values)), "DaemonSet")
+            return daemonset["spec"]["template"]["metadata"]["annotations"]["rendercar.dev/config-sha256"]
+        self.assertNotEqual(checksum(), checksum("node.config.replicas=9"))
+        self.assertEqual(checksum(), checksum("node.logLevel=debug"))
+
+    def test_the_readme_documents_every_value(self):
+        code, _, err = tools.run([tools.ROOT / "scripts/chart-docs.py", "--check"])
+        self.assertEqual(code, 0, err)
+
+
+if __name__ == "__main__":
+    tools.require_helm()
+    tools.main()
