@@ -48,6 +48,7 @@ class GpuDevice {
   struct Options {
     Limits limits;
     RendererCapabilities capabilities;
+    bool headless = false;  // every head is reported disabled and no picture is sent
   };
 
   static std::unique_ptr<GpuDevice> Create(const Dependencies& dependencies, Options options);

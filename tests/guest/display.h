@@ -12,7 +12,8 @@ int display_open(void);
 uint32_t display_width(void);
 uint32_t display_height(void);
 
-// Shows what has been drawn since the last call, and waits until it is on the screen. -1 on failure.
+// Shows what has been drawn since the last call, and waits until it is on the screen. -1 on
+// failure.
 int display_show(void);
 
 #endif  // RENDERCAR_TESTS_GUEST_DISPLAY_H_

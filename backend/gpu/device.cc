@@ -1,0 +1,151 @@
+// The device's frame: features, memory, requests in and errors out.
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/gpu/device.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <variant>
+
+namespace rendercar::gpu {
+namespace {
+
+constexpr uint64_t Bit(uint32_t feature) { return uint64_t{1} << feature; }
+
+}  // namespace
+
+Device::Device(const Dependencies& dependencies, Options options)
+    : port_(*dependencies.port),
+      stats_(*dependencies.stats),
+      renderer_(*dependencies.renderer),
+      options_(std::move(options)),
+      requests_(port_, stats_),
+      resources_(options_.limits, stats_),
+      display_(*dependencies.loop, stats_, {.headless = options_.headless}) {}
+
+uint64_t Device::features() const {
+  return Bit(VIRTIO_GPU_F_EDID) | Bit(VIRTIO_GPU_F_RESOURCE_UUID);
+}
+
+uint32_t Device::num_capsets() const {
+  return static_cast<uint32_t>(options_.capabilities.capsets.size());
+}
+
+void Device::SetFeatures(uint64_t features) { driver_features_ = features; }
+
+void Device::SetMemory(std::shared_ptr<const guest::GuestMemory> memory) {
+  // The old table goes only after nobody points into it.
+  const auto old = std::exchange(memory_, std::move(memory));
+  resources_.ForEach([this](Resource& resource) {
+    if (resource.backing) resource.backing->Resolve(memory_.get());
+  });
+  renderer_.SetMemory(memory_);
+}
+
+void Device::SetDisplaySocket(UniqueFd socket) { display_.SetSocket(std::move(socket)); }
+
+void Device::Handle(Queue queue, guest::DescriptorChain chain) {
+  std::array<std::byte, wire::kMaxFixedBytes> prefix;
+  const size_t size = guest::CopyFrom(chain, 0, prefix);
+  const wire::Decoded decoded =
+      wire::DecodeRequest(std::span(prefix).first(size), chain.readable_bytes);
+  Call call{queue, std::move(chain), decoded.hdr, {}};
+  if (Has(VIRTIO_GPU_F_CONTEXT_INIT) && (call.hdr.flags & VIRTIO_GPU_FLAG_INFO_RING_IDX) != 0) {
+    call.timeline = {call.hdr.ctx_id, call.hdr.ring_idx, true};
+  }
+  requests_.Begin(call);
+  if (call.timeline.ring_idx > wire::kMaxRingIdx) {
+    return Fail(call, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER, StatsError::kInvalidParameter,
+                "ring_idx is 64 or more");
+  }
+  std::visit([this, &call](const auto& request) { Do(call, request); }, decoded.request);
+}
+
+bool Device::accepting() const {
+  return requests_.in_flight() < options_.limits.requests_in_flight;
+}
+
+void Device::EndBatch() {
+  if (!accepting()) told_not_accepting_ = true;
+  display_.Pump();
+}
+
+void Device::Settle() {
+  if (!told_not_accepting_ || !accepting()) return;
+  told_not_accepting_ = false;
+  port_.OnAccepting();
+}
+
+void Device::Quiesce() {
+  display_.AnswerNow();
+  requests_.FailAll();
+}
+
+void Device::Reset() {
+  Quiesce();
+  stats_.Count(StatsValue::kDeviceResets);
+  display_.Reset();
+  scanout_resources_ = {};
+  resources_.Clear();
+  display_.Pump();
+}
+
+void Device::Ok(Call& call) {
+  virtio_gpu_ctrl_hdr response{};
+  response.type = VIRTIO_GPU_RESP_OK_NODATA;
+  requests_.Answer(call, std::as_writable_bytes(std::span(&response, 1)));
+}
+
+void Device::NoteGuestError(const Call& call, StatsError error, const char* why) {
+  stats_.CountError(error);
+  if (!error_log_.Allow()) return;
+  log::Warning("guest request refused", {{"command", ToString(wire::ToStatsCommand(call.hdr.type))},
+                                         {"type", fmt::format("{:#x}", call.hdr.type)},
+                                         {"reason", why},
+                                         {"not_logged", error_log_.TakeSuppressed()}});
+}
+
+void Device::Fail(Call& call, uint32_t response, StatsError error, const char* why) {
+  NoteGuestError(call, error, why);
+  virtio_gpu_ctrl_hdr hdr{};
+  hdr.type = response;
+  requests_.Answer(call, std::as_writable_bytes(std::span(&hdr, 1)));
+}
+
+void Device::FailInvalidResource(Call& call) {
+  Fail(call, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID, StatsError::kInvalidResource,
+       "there is no resource of this id");
+}
+
+std::vector<virtio_gpu_mem_entry> Device::ReadEntries(const Call& call, size_t offset,
+                                                      uint32_t count) {
+  std::vector<virtio_gpu_mem_entry> entries(count);
+  guest::CopyFrom(call.chain, offset, std::as_writable_bytes(std::span(entries)));
+  return entries;
+}
+
+void Device::Do(Call& call, const wire::Malformed& request) {
+  switch (request.kind) {
+    case wire::Malformed::Kind::kShort:
+      return Fail(call, VIRTIO_GPU_RESP_ERR_UNSPEC, StatsError::kShortCommand,
+                  "fewer bytes than the command has");
+    case wire::Malformed::Kind::kUnknownCommand:
+      return Fail(call, VIRTIO_GPU_RESP_ERR_UNSPEC, StatsError::kUnknownCommand,
+                  "a command that this device does not know");
+    case wire::Malformed::Kind::kBadCount:
+      return Fail(call, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER, StatsError::kShortCommand,
+                  "a count of more bytes than the request has");
+  }
+}
+
+void Device::Refuse(Call& call) {
+  Fail(call, VIRTIO_GPU_RESP_ERR_UNSPEC, StatsError::kUnknownCommand,
+       "a command of a feature that was not offered");
+}
+
+void Device::Do(Call& call, const wire::CreateBlobRequest&) { Refuse(call); }
+void Device::Do(Call& call, const virtio_gpu_set_scanout_blob&) { Refuse(call); }
+void Device::Do(Call& call, const virtio_gpu_resource_map_blob&) { Refuse(call); }
+void Device::Do(Call& call, const virtio_gpu_resource_unmap_blob&) { Refuse(call); }
+
+}  // namespace rendercar::gpu

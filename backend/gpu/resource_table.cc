@@ -1,0 +1,42 @@
+// The guest's resources.
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/gpu/resource_table.h"
+
+#include <utility>
+
+namespace rendercar::gpu {
+
+bool ResourceTable::HasRoom(uint64_t host_bytes) const {
+  return resources_.size() < limits_.resources && host_bytes <= limits_.resource_bytes &&
+         host_bytes_ <= limits_.resource_bytes - host_bytes;
+}
+
+Resource& ResourceTable::Add(std::unique_ptr<Resource> resource) {
+  Resource& added = *resource;
+  const bool inserted = resources_.emplace(added.id, std::move(resource)).second;
+  RC_CHECK(inserted, "a resource id that is taken");
+  host_bytes_ += added.host_bytes;
+  PublishGauges();
+  return added;
+}
+
+void ResourceTable::Remove(uint32_t id) {
+  const auto found = resources_.find(id);
+  if (found == resources_.end()) return;
+  host_bytes_ -= found->second->host_bytes;
+  resources_.erase(found);
+  PublishGauges();
+}
+
+void ResourceTable::Clear() {
+  resources_.clear();
+  host_bytes_ = 0;
+  PublishGauges();
+}
+
+void ResourceTable::PublishGauges() {
+  stats_.Set(StatsValue::kResources, resources_.size());
+  stats_.Set(StatsValue::kResourceBytes, host_bytes_);
+}
+
+}  // namespace rendercar::gpu
