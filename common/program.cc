@@ -8,12 +8,49 @@
 
 #include <csignal>
 #include <map>
+#include <memory>
 #include <optional>
+#include <sstream>
 #include <utility>
 
 #include "common/version.h"
 
 namespace rendercar {
+namespace {
+
+constexpr size_t kHelpColumn = 32;   // where descriptions begin
+constexpr size_t kHelpColumns = 80;  // the narrowest terminal that people use
+
+// `text` in lines that end before kHelpColumns when CLI11 indents them to kHelpColumn.
+std::string Wrapped(const std::string& text) {
+  std::istringstream words(text);
+  std::string word;
+  std::string result;
+  size_t column = kHelpColumn;
+  while (words >> word) {
+    const bool first = column == kHelpColumn;
+    if (!first && column + 1 + word.size() > kHelpColumns) {
+      result += '\n';
+      column = kHelpColumn;
+    } else if (!first) {
+      result += ' ';
+      ++column;
+    }
+    result += word;
+    column += word.size();
+  }
+  return result;
+}
+
+// CLI11's help, with descriptions that stay within the terminal.
+class HelpFormatter final : public CLI::Formatter {
+ public:
+  std::string make_option_desc(const CLI::Option* option) const override {
+    return Wrapped(option->get_description());
+  }
+};
+
+}  // namespace
 
 ExitCode ExitCodeFor(const absl::Status& status) {
   switch (status.code()) {
@@ -47,7 +84,9 @@ ExitCode ExitCodeFor(const absl::Status& status) {
 ProgramFlags::ProgramFlags(CLI::App& app, std::string program) : app_(app) {
   log_options_.program = std::move(program);
   app_.set_version_flag("--version", log_options_.program + " " + kVersion);
-  app_.get_formatter()->column_width(32);
+  auto formatter = std::make_shared<HelpFormatter>();
+  formatter->column_width(kHelpColumn);
+  app_.formatter(formatter);
   const std::map<std::string, log::Level> levels{{"debug", log::Level::kDebug},
                                                  {"info", log::Level::kInfo},
                                                  {"warning", log::Level::kWarning},
