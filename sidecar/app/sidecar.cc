@@ -1,0 +1,183 @@
+// The whole sidecar: checks its surroundings, serves, and takes everything away at the end.
+// SPDX-License-Identifier: Apache-2.0
+#include "sidecar/app/sidecar.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <utility>
+
+#include "common/log.h"
+#include "common/version.h"
+#include "sidecar/config/checks.h"
+#include "sidecar/control/loop_call.h"
+#include "sidecar/metrics/session_collector.h"
+
+namespace rendercar::sidecar {
+namespace {
+
+constexpr std::chrono::seconds kScrapeDeadline(2);
+constexpr std::chrono::seconds kCallGrace(1);
+
+std::string ParentOf(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
+
+absl::Status CheckControlSocket(const std::string& path) {
+  RC_RETURN_IF_ERROR(CheckSocketPath(path));
+  return CheckWritableDirectory(ParentOf(path),
+                                "directory of the control socket (--control-socket)");
+}
+
+absl::Status CheckShare(const Share& share) {
+  RC_RETURN_IF_ERROR(CheckRenderNode(share.render_node));
+  if (share.session_dir.empty()) return absl::OkStatus();
+  return CheckWritableDirectory(share.session_dir,
+                                absl::StrCat("session directory of share '", share.id, "'"));
+}
+
+// What can be checked before anything is made.
+absl::Status CheckSurroundings(const Options& options, const std::vector<Share>& shares) {
+  RC_RETURN_IF_ERROR(CheckProgram(options.backend, "backend program"));
+  RC_RETURN_IF_ERROR(CheckWritableDirectory(options.socket_dir, "socket directory (--socket-dir)"));
+  RC_RETURN_IF_ERROR(CheckControlSocket(options.control_socket));
+  for (const Share& share : shares) RC_RETURN_IF_ERROR(CheckShare(share));
+  if (options.create_session.empty()) return absl::OkStatus();
+  RC_RETURN_IF_ERROR(ValidateName(options.create_session));
+  return CheckSocketPath(absl::StrCat(options.socket_dir, "/", options.create_session, ".sock"));
+}
+
+absl::StatusOr<std::string> BackendBesideThisProgram() {
+  char path[4096];
+  const ssize_t size = ::readlink("/proc/self/exe", path, sizeof(path));
+  if (size <= 0 || static_cast<size_t>(size) == sizeof(path))
+    return ErrnoStatus(errno, "finding this program's directory; name the backend with --backend");
+  return ParentOf(std::string(path, static_cast<size_t>(size))) + "rendercar-backend";
+}
+
+std::string WithoutTrailingSlash(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
+SessionManager::Config ManagerConfig(const Options& options) {
+  SessionManager::Config config{options.socket_dir, options.backend, {}};
+  config.backend.stop_grace = std::chrono::milliseconds(options.stop_grace_ms);
+  return config;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Sidecar>> Sidecar::Create(const Options& given) {
+  Options options = given;
+  options.socket_dir = WithoutTrailingSlash(options.socket_dir);
+  options.vhost_user_json_dir = WithoutTrailingSlash(options.vhost_user_json_dir);
+  RC_ASSIGN_OR_RETURN(const ShareFlags flags, ToShareFlags(options));
+  RC_ASSIGN_OR_RETURN(const SessionSpec spec, ToSessionSpec(options));
+  RC_ASSIGN_OR_RETURN(std::vector<Share> shares, ResolveShares(::getenv, flags));
+  for (Share& share : shares) share.session_dir = WithoutTrailingSlash(share.session_dir);
+  if (options.backend.empty()) {
+    RC_ASSIGN_OR_RETURN(options.backend, BackendBesideThisProgram());
+  }
+  RC_RETURN_IF_ERROR(CheckSurroundings(options, shares));
+  std::unique_ptr<Sidecar> sidecar(new Sidecar(options, std::move(shares)));
+  RC_RETURN_IF_ERROR(sidecar->WriteJson());
+  RC_RETURN_IF_ERROR(sidecar->StartServers());
+  if (!spec.name.empty()) sidecar->CreateFirstSession(spec);
+  return sidecar;
+}
+
+Sidecar::Sidecar(Options options, std::vector<Share> shares)
+    : options_(std::move(options)),
+      sessions_(loop_, ManagerConfig(options_), std::move(shares), report_),
+      signals_(loop_, [this](int signal) { BeginShutdown(absl::StrCat("signal ", signal)); }),
+      reaper_(loop_, [this](pid_t pid) { return IsBackend(pid); }) {}
+
+Sidecar::~Sidecar() {
+  if (server_shutdown_.joinable()) server_shutdown_.join();
+  server_.reset();
+  metrics_.reset();
+  json_ = OwnedFile();
+  if (!made_directory_.empty()) ::rmdir(made_directory_.c_str());
+}
+
+absl::Status Sidecar::WriteJson() {
+  std::string dir = options_.vhost_user_json_dir;
+  if (dir.empty()) {
+    dir = options_.socket_dir + "/vhost-user";
+    if (::mkdir(dir.c_str(), 0755) == 0) made_directory_ = dir;
+  }
+  RC_RETURN_IF_ERROR(CheckWritableDirectory(dir, "vhost-user JSON directory"));
+  VhostUserBackend backend;
+  backend.description = "Rendercar vhost-user GPU";
+  backend.binary = options_.backend;
+  backend.tags = {"rendercar", absl::StrCat("rendercar-version=", kVersion)};
+  RC_ASSIGN_OR_RETURN(
+      json_, OwnedFile::Write(absl::StrCat(dir, "/", kVhostUserJsonName), VhostUserJson(backend)));
+  return absl::OkStatus();
+}
+
+absl::Status Sidecar::StartServers() {
+  ServerFacts facts{"", json_.path()};
+  if (options_.metrics_address != "off") {
+    auto collector = std::make_shared<SessionCollector>([this] { return Snapshot(); },
+                                                        [] { return ReadContainerUsage(); });
+    RC_ASSIGN_OR_RETURN(metrics_, MetricsServer::Start(options_.metrics_address, collector));
+    facts.metrics_address = metrics_->address();
+  }
+  service_ = std::make_unique<ControlService>(loop_, sessions_, facts);
+  RC_ASSIGN_OR_RETURN(
+      server_, UnixGrpcServer::Start(loop_, options_.control_socket, UidPolicy{options_.allow_uids},
+                                     {service_.get()}));
+  log::Info("sidecar serves", {{"version", kVersion},
+                               {"control_socket", options_.control_socket},
+                               {"socket_dir", options_.socket_dir},
+                               {"metrics", facts.metrics_address},
+                               {"vhost_user_json", json_.path()}});
+  return absl::OkStatus();
+}
+
+void Sidecar::CreateFirstSession(const SessionSpec& spec) {
+  loop_.Post([this, spec] {
+    sessions_.Create(spec, [this](absl::StatusOr<SessionView> session) {
+      if (session.ok() || shutting_down_) return;
+      result_ = session.status();
+      BeginShutdown("the first session cannot be made");
+    });
+  });
+}
+
+bool Sidecar::IsBackend(pid_t pid) const {
+  for (const SessionView& session : sessions_.List()) {
+    if (session.backend_pid == pid) return true;
+  }
+  return false;
+}
+
+MetricsSource Sidecar::Snapshot() {
+  const auto source =
+      CallOnLoop<MetricsSource>(loop_, std::chrono::system_clock::now() + kScrapeDeadline,
+                                [this](Answer<MetricsSource> answer) {
+                                  answer(MetricsSource{sessions_.List(), sessions_.Shares()});
+                                });
+  return source.ok() ? *source : MetricsSource{};
+}
+
+// Sessions end first; the loop goes on meanwhile, so that calls in progress are answered.
+void Sidecar::BeginShutdown(const std::string& why) {
+  if (std::exchange(shutting_down_, true)) return;
+  log::Info("shutting down", {{"reason", why}});
+  sessions_.StopAll([this](const absl::Status&) {
+    server_shutdown_ = std::thread([this] {
+      server_->Shutdown(kCallGrace);
+      loop_.Quit();
+    });
+  });
+}
+
+absl::Status Sidecar::Run() {
+  loop_.Run();
+  return result_;
+}
+
+}  // namespace rendercar::sidecar

@@ -1,0 +1,60 @@
+// The whole sidecar: checks its surroundings, serves, and takes everything away at the end.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "common/epoll_loop.h"
+#include "common/program.h"
+#include "sidecar/app/options.h"
+#include "sidecar/app/orphan_reaper.h"
+#include "sidecar/control/control_service.h"
+#include "sidecar/control/unix_grpc_server.h"
+#include "sidecar/definition/vhost_user_json.h"
+#include "sidecar/metrics/metrics_server.h"
+#include "sidecar/metrics/session_collector.h"
+#include "sidecar/session/session_manager.h"
+
+namespace rendercar::sidecar {
+
+class Sidecar {
+ public:
+  // Checks everything that can be known before anything is made; nothing is left behind on failure.
+  static absl::StatusOr<std::unique_ptr<Sidecar>> Create(const Options& options);
+  ~Sidecar();
+
+  // Serves until SIGTERM or SIGINT; OK then. Fails when the session of --create-session cannot be
+  // made.
+  absl::Status Run();
+
+ private:
+  Sidecar(Options options, std::vector<Share> shares);
+  absl::Status WriteJson();
+  absl::Status StartServers();
+  void CreateFirstSession(const SessionSpec& spec);
+  void BeginShutdown(const std::string& why);
+  bool IsBackend(pid_t pid) const;
+  // Answers from any thread.
+  MetricsSource Snapshot();
+
+  const Options options_;
+  EpollLoop loop_;
+  LogSessionReport report_;
+  SessionManager sessions_;
+  // Both block signals, so they come before whatever starts threads.
+  ShutdownSignals signals_;
+  OrphanReaper reaper_;
+  std::string made_directory_;  // removed at the end
+  OwnedFile json_;
+  std::unique_ptr<MetricsServer> metrics_;
+  std::unique_ptr<ControlService> service_;
+  std::unique_ptr<UnixGrpcServer> server_;
+  std::thread server_shutdown_;
+  bool shutting_down_ = false;
+  absl::Status result_;
+};
+
+}  // namespace rendercar::sidecar

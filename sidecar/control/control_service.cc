@@ -1,0 +1,152 @@
+// The control API: each handler posts to the event loop and waits for its answer with a deadline.
+// SPDX-License-Identifier: Apache-2.0
+#include "sidecar/control/control_service.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/version.h"
+#include "sidecar/control/convert.h"
+#include "sidecar/control/loop_call.h"
+#include "sidecar/definition/qemu_args.h"
+
+namespace rendercar::sidecar {
+namespace {
+
+// Above every wait of the supervisor (start timeout, stop grace).
+constexpr std::chrono::seconds kLongestCall(15);
+constexpr size_t kMaxPageSize = 100;
+
+// The client's deadline, or ours when that comes first.
+std::chrono::system_clock::time_point Deadline(const grpc::ServerContext& context) {
+  return std::min(context.deadline(), std::chrono::system_clock::now() + kLongestCall);
+}
+
+// The sessions after `token`, and the token of the next page when there is one.
+void FillPage(const std::vector<SessionView>& sessions, const api::ListSessionsRequest& request,
+              api::ListSessionsResponse& response) {
+  const size_t wanted =
+      request.page_size() == 0 ? kMaxPageSize : static_cast<size_t>(request.page_size());
+  const size_t limit = std::min(wanted, kMaxPageSize);
+  for (const SessionView& session : sessions) {
+    if (session.spec.name <= request.page_token()) continue;
+    const auto count = static_cast<size_t>(response.sessions_size());
+    if (count == limit) {
+      response.set_next_page_token(
+          *SessionId(response.sessions(response.sessions_size() - 1).name()));
+      return;
+    }
+    *response.add_sessions() = ToProto(session);
+  }
+}
+
+absl::Status CheckFormat(api::DeviceDefinitionFormat format) {
+  if (format == api::DEVICE_DEFINITION_FORMAT_UNSPECIFIED ||
+      format == api::DEVICE_DEFINITION_FORMAT_QEMU_ARGS)
+    return absl::OkStatus();
+  return absl::UnimplementedError(
+      absl::StrCat("this sidecar does not render device definition format ",
+                   static_cast<int>(format), "; GetServerInfo lists those that it does"));
+}
+
+}  // namespace
+
+ControlService::ControlService(EventLoop& loop, SessionManager& sessions, ServerFacts facts)
+    : loop_(loop), sessions_(sessions), facts_(std::move(facts)) {}
+
+grpc::Status ControlService::CreateSession(grpc::ServerContext* context,
+                                           const api::CreateSessionRequest* request,
+                                           api::Session* response) {
+  absl::StatusOr<SessionSpec> spec = ToSpec(*request);
+  if (!spec.ok()) return ToGrpc(spec.status());
+  const auto session = CallOnLoop<SessionView>(
+      loop_, Deadline(*context), [&sessions = sessions_, spec = *spec](Answer<SessionView> answer) {
+        sessions.Create(spec, std::move(answer));
+      });
+  if (session.ok()) *response = ToProto(*session);
+  return ToGrpc(session.status());
+}
+
+absl::StatusOr<SessionView> ControlService::Find(const grpc::ServerContext& context,
+                                                 const std::string& name) {
+  RC_ASSIGN_OR_RETURN(const std::string id, SessionId(name));
+  return CallOnLoop<SessionView>(
+      loop_, Deadline(context),
+      [&sessions = sessions_, id](Answer<SessionView> answer) { answer(sessions.Get(id)); });
+}
+
+grpc::Status ControlService::GetSession(grpc::ServerContext* context,
+                                        const api::GetSessionRequest* request,
+                                        api::Session* response) {
+  const auto session = Find(*context, request->name());
+  if (session.ok()) *response = ToProto(*session);
+  return ToGrpc(session.status());
+}
+
+grpc::Status ControlService::ListSessions(grpc::ServerContext* context,
+                                          const api::ListSessionsRequest* request,
+                                          api::ListSessionsResponse* response) {
+  if (request->page_size() < 0)
+    return {grpc::StatusCode::INVALID_ARGUMENT, "page_size is negative; use 0 for the default"};
+  const auto sessions = CallOnLoop<std::vector<SessionView>>(
+      loop_, Deadline(*context),
+      [&manager = sessions_](Answer<std::vector<SessionView>> answer) { answer(manager.List()); });
+  if (sessions.ok()) FillPage(*sessions, *request, *response);
+  return ToGrpc(sessions.status());
+}
+
+grpc::Status ControlService::DeleteSession(grpc::ServerContext* context,
+                                           const api::DeleteSessionRequest* request,
+                                           google::protobuf::Empty* /*response*/) {
+  const absl::StatusOr<std::string> id = SessionId(request->name());
+  if (!id.ok()) return ToGrpc(id.status());
+  const auto done = CallOnLoop<bool>(
+      loop_, Deadline(*context),
+      [&sessions = sessions_, id = *id, force = request->force()](Answer<bool> answer) {
+        sessions.Delete(id, force, [answer = std::move(answer)](absl::Status status) mutable {
+          if (status.ok()) {
+            answer(true);
+          } else {
+            answer(status);
+          }
+        });
+      });
+  return ToGrpc(done.status());
+}
+
+grpc::Status ControlService::GetDeviceDefinition(grpc::ServerContext* context,
+                                                 const api::GetDeviceDefinitionRequest* request,
+                                                 api::DeviceDefinition* response) {
+  if (const absl::Status status = CheckFormat(request->format()); !status.ok())
+    return ToGrpc(status);
+  const auto session = Find(*context, request->name());
+  if (!session.ok()) return ToGrpc(session.status());
+  DeviceDescription description = Describe(*session);
+  if (request->guest_memory_bytes() != 0)
+    description.guest_memory_bytes = request->guest_memory_bytes();
+  if (const absl::Status status = Validate(description); !status.ok()) return ToGrpc(status);
+  const std::vector<std::string> arguments = QemuArgs(description);
+  response->set_format(api::DEVICE_DEFINITION_FORMAT_QEMU_ARGS);
+  response->set_text(ShellQuoted(arguments));
+  response->mutable_arguments()->Add(arguments.begin(), arguments.end());
+  return grpc::Status::OK;
+}
+
+grpc::Status ControlService::GetServerInfo(grpc::ServerContext* context,
+                                           const api::GetServerInfoRequest* /*request*/,
+                                           api::ServerInfo* response) {
+  const auto shares = CallOnLoop<std::vector<ShareUse>>(
+      loop_, Deadline(*context),
+      [&sessions = sessions_](Answer<std::vector<ShareUse>> answer) { answer(sessions.Shares()); });
+  if (!shares.ok()) return ToGrpc(shares.status());
+  response->set_version(kVersion);
+  response->set_backend_path(sessions_.config().backend_path);
+  response->set_socket_directory(sessions_.config().socket_dir);
+  response->set_metrics_address(facts_.metrics_address);
+  response->set_vhost_user_json_path(facts_.vhost_user_json_path);
+  for (const ShareUse& use : *shares) *response->add_shares() = ToProto(use);
+  response->add_device_definition_formats(api::DEVICE_DEFINITION_FORMAT_QEMU_ARGS);
+  return grpc::Status::OK;
+}
+
+}  // namespace rendercar::sidecar

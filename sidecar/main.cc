@@ -1,0 +1,35 @@
+// rendercar-sidecar: GPU sessions of one pod, or of one host by hand.
+// SPDX-License-Identifier: Apache-2.0
+#include "common/program.h"
+#include "sidecar/app/sidecar.h"
+
+namespace {
+
+constexpr char kName[] = "rendercar-sidecar";
+constexpr char kFooter[] =
+    "Examples:\n"
+    "  rendercar-sidecar                  in a pod that was allocated a share\n"
+    "  rendercar-sidecar --share=hand-0 --render-node=software \\\n"
+    "      --session-dir=/tmp/rc --socket-dir=/tmp/rc \\\n"
+    "      --control-socket=/tmp/rc/control.sock --create-session=gpu0\n"
+    "\n"
+    "Exit codes: 0 after SIGTERM; 64 wrong flag or value; 69 something needed is\n"
+    "not there; 71 the system refused; 73 a socket or file cannot be made;\n"
+    "77 no permission.";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Runs and supervises the GPU backends of a pod's VMs.", kName);
+  app.footer(kFooter);
+  rendercar::ProgramFlags flags(app, kName);
+  rendercar::sidecar::Options options;
+  rendercar::sidecar::AddFlags(app, options);
+  if (const auto exit = flags.Parse(argc, argv)) return static_cast<int>(*exit);
+  auto sidecar = rendercar::sidecar::Sidecar::Create(options);
+  if (!sidecar.ok()) return rendercar::Fail(kName, sidecar.status());
+  const absl::Status status = (*sidecar)->Run();
+  sidecar->reset();
+  if (!status.ok()) return rendercar::Fail(kName, status);
+  return 0;
+}

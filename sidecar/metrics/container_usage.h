@@ -1,0 +1,22 @@
+// CPU and memory of the cgroup that this process is in, cgroup v1 and v2.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace rendercar::sidecar {
+
+// Each is absent where the kernel does not tell it.
+struct ContainerUsage {
+  std::optional<double> cpu_seconds;
+  std::optional<uint64_t> memory_bytes;
+  std::optional<uint64_t> memory_limit_bytes;  // absent too when there is no limit
+};
+
+// `root`: where cgroup file systems are mounted; `self`: the process's own list of cgroups.
+ContainerUsage ReadContainerUsage(const std::string& root = "/sys/fs/cgroup",
+                                  const std::string& self = "/proc/self/cgroup");
+
+}  // namespace rendercar::sidecar

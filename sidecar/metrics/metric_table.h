@@ -1,0 +1,75 @@
+// Every metric of the sidecar: name, type, help, labels. The scrape and docs/metrics.md come from
+// this one table. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prometheus/metric_type.h>
+
+#include <string>
+#include <vector>
+
+#include "common/stats_page.h"
+
+namespace rendercar::sidecar {
+
+struct Metric {
+  const char* name;
+  prometheus::MetricType type;
+  const char* help;
+  const char* labels;  // as the document shows them
+};
+
+// One for each session, labels session, render_node and share:
+inline constexpr char kSessionLabels[] = "session, render_node, share";
+
+inline constexpr Metric kBuildInfo{"rendercar_build_info", prometheus::MetricType::Gauge,
+                                   "Version of the sidecar; always 1.", "version, component"};
+inline constexpr Metric kSessionInfo{"rendercar_session_info", prometheus::MetricType::Gauge,
+                                     "What a session is; always 1.",
+                                     "session, render_node, share, acceleration, display"};
+inline constexpr Metric kSessionState{
+    "rendercar_session_state", prometheus::MetricType::Gauge,
+    "1 for the state that the session is in (starting, ready, backing_off, stopping), else 0.",
+    "session, render_node, share, state"};
+inline constexpr Metric kSessionUp{"rendercar_session_up", prometheus::MetricType::Gauge,
+                                   "1 when a VM can use, or uses, the session.", kSessionLabels};
+inline constexpr Metric kBackendUp{"rendercar_backend_up", prometheus::MetricType::Gauge,
+                                   "1 when the session's backend process runs.", kSessionLabels};
+inline constexpr Metric kBackendRestarts{
+    "rendercar_backend_restarts_total", prometheus::MetricType::Counter,
+    "How often the backend was started again; once a VM run is usual.", kSessionLabels};
+inline constexpr Metric kSessionCreated{"rendercar_session_created_timestamp_seconds",
+                                        prometheus::MetricType::Gauge,
+                                        "When the session was created, unix time.", kSessionLabels};
+inline constexpr Metric kCommands{"rendercar_commands_total", prometheus::MetricType::Counter,
+                                  "virtio-gpu commands by command and result.",
+                                  "session, render_node, share, command, result"};
+inline constexpr Metric kGuestErrors{
+    "rendercar_guest_errors_total", prometheus::MetricType::Counter,
+    "What the guest or the VMM did wrong, by kind.", "session, render_node, share, kind"};
+inline constexpr Metric kShareInfo{"rendercar_share_info", prometheus::MetricType::Gauge,
+                                   "A share that this sidecar has; always 1.",
+                                   "share, render_node"};
+inline constexpr Metric kContainerCpu{
+    "rendercar_container_cpu_seconds_total", prometheus::MetricType::Counter,
+    "CPU time of the sidecar's cgroup: sidecar and backends.", ""};
+inline constexpr Metric kContainerMemory{"rendercar_container_memory_bytes",
+                                         prometheus::MetricType::Gauge,
+                                         "Memory of the sidecar's cgroup.", ""};
+inline constexpr Metric kContainerMemoryLimit{
+    "rendercar_container_memory_limit_bytes", prometheus::MetricType::Gauge,
+    "Memory limit of the sidecar's cgroup; absent without a limit.", ""};
+
+// Metrics that are one value of the statistics page.
+struct PageMetric {
+  StatsValue value;
+  Metric metric;
+};
+const std::vector<PageMetric>& PageMetrics();
+
+// All metrics, in the order of the document.
+std::vector<Metric> AllMetrics();
+
+// The table of docs/metrics.md.
+std::string MetricsMarkdown();
+
+}  // namespace rendercar::sidecar

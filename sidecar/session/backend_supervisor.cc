@@ -1,0 +1,128 @@
+// Keeps one backend running: starts it, knows when its socket listens, starts it again when it
+// ends, and ends it for good. SPDX-License-Identifier: Apache-2.0
+#include "sidecar/session/backend_supervisor.h"
+
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include "sidecar/session/socket_probe.h"
+
+namespace rendercar::sidecar {
+
+using std::chrono::milliseconds;
+
+BackendSupervisor::BackendSupervisor(EventLoop& loop, Config config, BackendListener& listener)
+    : loop_(loop), config_(std::move(config)), listener_(listener), pause_(config_.first_pause) {}
+
+BackendSupervisor::~BackendSupervisor() {
+  *alive_ = false;
+  if (child_.running()) loop_.Unwatch(child_.pidfd());
+}
+
+void BackendSupervisor::After(milliseconds delay, Task task) {
+  loop_.PostAfter(delay, [this, alive = alive_, run = run_, todo = std::move(task)]() mutable {
+    if (*alive && run == run_) todo();
+  });
+}
+
+absl::Status BackendSupervisor::Start() {
+  RC_CHECK(state_ == State::kIdle, "a supervisor starts once");
+  return Launch();
+}
+
+absl::Status BackendSupervisor::Launch() {
+  RC_ASSIGN_OR_RETURN(child_, Subprocess::Start({.argv = config_.argv}));
+  ++run_;
+  state_ = State::kStarting;
+  waited_ = milliseconds(0);
+  loop_.Watch(child_.pidfd(), EPOLLIN, [this](uint32_t) { OnExit(); });
+  After(milliseconds(0), [this] { Poll(); });
+  listener_.OnStarted(child_.pid());
+  return absl::OkStatus();
+}
+
+void BackendSupervisor::Poll() {
+  if (state_ != State::kStarting) return;
+  if (IsListening(config_.socket_path)) {
+    state_ = State::kReady;
+    listener_.OnReady();
+    return;
+  }
+  if (waited_ >= config_.start_timeout) {
+    Kill(absl::StrCat("it did not listen on '", config_.socket_path, "' within ",
+                      config_.start_timeout.count(), " ms"));
+    return;
+  }
+  waited_ += config_.poll;
+  After(config_.poll, [this] { Poll(); });
+}
+
+void BackendSupervisor::Kill(const std::string& reason) {
+  listener_.OnKilled(reason);
+  child_.Signal(SIGKILL);
+}
+
+milliseconds BackendSupervisor::NextPause(bool failed) {
+  if (!failed) {
+    pause_ = config_.first_pause;
+    return milliseconds(0);
+  }
+  const milliseconds pause = pause_;
+  pause_ = std::min(pause_ * 2, config_.longest_pause);
+  return pause;
+}
+
+void BackendSupervisor::OnExit() {
+  loop_.Unwatch(child_.pidfd());
+  const std::optional<ChildEnd> end = child_.Wait(milliseconds(0));
+  if (state_ == State::kStopping) {
+    FinishStop();
+    return;
+  }
+  const bool was_ready = state_ == State::kReady;
+  const milliseconds pause = NextPause(!was_ready || !end || !end->clean());
+  state_ = State::kBackingOff;
+  ++run_;
+  After(pause, [this] { Restart(); });
+  listener_.OnEnded(end ? end->ToString() : "is gone", was_ready, pause);
+}
+
+void BackendSupervisor::Restart() {
+  ++restarts_;
+  const absl::Status status = Launch();
+  if (status.ok()) return;
+  const milliseconds pause = NextPause(true);
+  state_ = State::kBackingOff;
+  After(pause, [this] { Restart(); });
+  listener_.OnEnded(std::string(status.message()), false, pause);
+}
+
+void BackendSupervisor::Stop() {
+  if (state_ == State::kStopping || state_ == State::kStopped) return;
+  state_ = State::kStopping;
+  ++run_;
+  if (!child_.running()) {
+    After(milliseconds(0), [this] { FinishStop(); });
+    return;
+  }
+  child_.Signal(SIGTERM);
+  After(config_.stop_grace, [this] {
+    Kill(absl::StrCat("it ignored SIGTERM for ", config_.stop_grace.count(), " ms"));
+  });
+}
+
+void BackendSupervisor::FinishStop() {
+  ++run_;
+  state_ = State::kStopped;
+  struct stat info {};
+  const char* path = config_.socket_path.c_str();
+  if (::lstat(path, &info) == 0 && S_ISSOCK(info.st_mode)) ::unlink(path);
+  listener_.OnStopped();
+}
+
+}  // namespace rendercar::sidecar

@@ -1,0 +1,85 @@
+// Keeps one backend running: starts it, knows when its socket listens, starts it again when it
+// ends, and ends it for good. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/event_loop.h"
+#include "common/subprocess.h"
+
+namespace rendercar::sidecar {
+
+// Told on the loop's thread. A method may call Stop, but must not destroy the supervisor.
+class BackendListener {
+ public:
+  virtual ~BackendListener() = default;
+  virtual void OnStarted(pid_t pid) = 0;
+  // The socket listens.
+  virtual void OnReady() = 0;
+  // It ended by itself; `was_ready`: after its socket listened. Started again after `restart_in`.
+  virtual void OnEnded(const std::string& how, bool was_ready,
+                       std::chrono::milliseconds restart_in) = 0;
+  // The supervisor kills it for `reason`; OnEnded follows.
+  virtual void OnKilled(const std::string& reason) = 0;
+  // Stop is done: no process, no socket.
+  virtual void OnStopped() = 0;
+};
+
+class BackendSupervisor {
+ public:
+  enum class State { kIdle, kStarting, kReady, kBackingOff, kStopping, kStopped };
+
+  struct Config {
+    std::vector<std::string> argv;
+    std::string socket_path;
+    std::chrono::milliseconds start_timeout{10'000};  // to listen
+    std::chrono::milliseconds stop_grace{2'000};      // from SIGTERM to SIGKILL
+    std::chrono::milliseconds first_pause{100};       // after a failure; doubles
+    std::chrono::milliseconds longest_pause{10'000};
+    std::chrono::milliseconds poll{10};  // how often the socket is looked for
+  };
+
+  // `loop` and `listener` outlive this object. Loop thread only, all methods.
+  BackendSupervisor(EventLoop& loop, Config config, BackendListener& listener);
+  // Kills what still runs.
+  ~BackendSupervisor();
+  BackendSupervisor(const BackendSupervisor&) = delete;
+  BackendSupervisor& operator=(const BackendSupervisor&) = delete;
+
+  // The first start. Fails when the program cannot be executed; later failures are OnEnded.
+  absl::Status Start();
+  // Ends the backend for good; OnStopped follows, also when nothing runs.
+  void Stop();
+
+  State state() const { return state_; }
+  pid_t pid() const { return child_.running() ? child_.pid() : 0; }
+  uint64_t restarts() const { return restarts_; }
+
+ private:
+  absl::Status Launch();
+  void Restart();
+  void Poll();
+  void Kill(const std::string& reason);
+  void OnExit();
+  std::chrono::milliseconds NextPause(bool failed);
+  void FinishStop();
+  // Runs `task` after `delay` unless this object went, or another run began, before.
+  void After(std::chrono::milliseconds delay, Task task);
+
+  EventLoop& loop_;
+  const Config config_;
+  BackendListener& listener_;
+  State state_ = State::kIdle;
+  Subprocess child_;
+  uint64_t run_ = 0;  // counts what makes pending timers stale
+  uint64_t restarts_ = 0;
+  std::chrono::milliseconds pause_;
+  std::chrono::milliseconds waited_{0};
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace rendercar::sidecar

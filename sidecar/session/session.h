@@ -1,0 +1,53 @@
+// What a session is asked to be, and what it is at one moment. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <string>
+
+#include "sidecar/config/share.h"
+#include "sidecar/definition/description.h"
+
+namespace rendercar::sidecar {
+
+struct SessionSpec {
+  std::string name;
+  std::string share;  // empty: any free one
+  bool virgl = true;
+  DisplayMode display_mode = DisplayMode::kSecondary;
+  uint32_t heads = 1;
+  uint32_t width_px = 1280;
+  uint32_t height_px = 800;
+  uint64_t video_memory_bytes = 0;  // 0: the share's
+};
+
+enum class SessionState { kStarting, kReady, kBackingOff, kStopping };
+
+struct SessionEvent {
+  std::chrono::system_clock::time_point time;
+  std::string reason;   // CamelCase, for scripts
+  std::string message;  // one sentence, for people
+};
+
+inline constexpr size_t kMaxSessionEvents = 16;
+
+// A session at one moment; a copy that any thread may keep.
+struct SessionView {
+  SessionSpec spec;  // with defaults filled in
+  Share share;
+  SessionState state = SessionState::kStarting;
+  std::string state_message;
+  std::string socket_path;
+  std::string stats_path;  // empty: none
+  pid_t backend_pid = 0;
+  uint64_t backend_restarts = 0;
+  std::chrono::system_clock::time_point create_time;
+  std::deque<SessionEvent> events;
+};
+
+DeviceDescription Describe(const SessionView& session);
+
+}  // namespace rendercar::sidecar

@@ -1,0 +1,152 @@
+// One session inside the manager: its view, its supervisor, and who waits for it.
+// SPDX-License-Identifier: Apache-2.0
+#include "sidecar/session/session_entry.h"
+
+#include <unistd.h>
+
+#include <utility>
+
+#include "common/share_env.h"
+
+namespace rendercar::sidecar {
+namespace {
+
+std::string StatsPath(const SessionSpec& spec, const Share& share) {
+  return share.session_dir.empty() ? "" : absl::StrCat(share.session_dir, "/", spec.name, ".stats");
+}
+
+// The backend's command line.
+std::vector<std::string> BackendArgv(const std::string& program, const SessionView& view) {
+  std::vector<std::string> argv{program, absl::StrCat("--socket-path=", view.socket_path),
+                                absl::StrCat("--session=", view.spec.name)};
+  if (view.spec.virgl) {
+    argv.push_back("--virgl");
+    if (view.share.render_node != share_env::kSoftwareNode)
+      argv.push_back(absl::StrCat("--render-node=", view.share.render_node));
+  }
+  if (!view.stats_path.empty()) argv.push_back(absl::StrCat("--stats-path=", view.stats_path));
+  if (view.spec.video_memory_bytes != 0)
+    argv.push_back(absl::StrCat("--max-video-memory=", view.spec.video_memory_bytes));
+  return argv;
+}
+
+SessionView NewView(const std::string& socket_dir, SessionSpec spec, Share share) {
+  SessionView view;
+  spec.share = share.id;
+  if (spec.video_memory_bytes == 0) spec.video_memory_bytes = share.video_memory_bytes;
+  view.socket_path = absl::StrCat(socket_dir, "/", spec.name, ".sock");
+  view.stats_path = StatsPath(spec, share);
+  view.create_time = std::chrono::system_clock::now();
+  view.spec = std::move(spec);
+  view.share = std::move(share);
+  return view;
+}
+
+BackendSupervisor::Config SupervisorConfig(const SessionManager::Config& config,
+                                           const SessionView& view) {
+  BackendSupervisor::Config result = config.backend;
+  result.argv = BackendArgv(config.backend_path, view);
+  result.socket_path = view.socket_path;
+  return result;
+}
+
+SessionState ToSessionState(BackendSupervisor::State state) {
+  using State = BackendSupervisor::State;
+  switch (state) {
+    case State::kIdle:
+    case State::kStarting:
+      return SessionState::kStarting;
+    case State::kReady:
+      return SessionState::kReady;
+    case State::kBackingOff:
+      return SessionState::kBackingOff;
+    case State::kStopping:
+    case State::kStopped:
+      return SessionState::kStopping;
+  }
+  return SessionState::kStopping;
+}
+
+}  // namespace
+
+SessionManager::Session::Session(SessionManager& manager, SessionSpec spec, Share share)
+    : manager_(manager),
+      view_(NewView(manager.config_.socket_dir, std::move(spec), std::move(share))),
+      supervisor_(manager.loop_, SupervisorConfig(manager.config_, view_), *this) {}
+
+SessionManager::Session::~Session() {
+  if (!view_.stats_path.empty()) ::unlink(view_.stats_path.c_str());
+}
+
+SessionView SessionManager::Session::View() const {
+  SessionView view = view_;
+  view.state = ToSessionState(supervisor_.state());
+  view.backend_pid = supervisor_.pid();
+  view.backend_restarts = supervisor_.restarts();
+  return view;
+}
+
+void SessionManager::Session::Stop(DoneCallback done) {
+  on_stopped_.push_back(std::move(done));
+  supervisor_.Stop();
+}
+
+void SessionManager::Session::AddEvent(const std::string& reason, const std::string& message) {
+  view_.events.push_back({std::chrono::system_clock::now(), reason, message});
+  if (view_.events.size() > kMaxSessionEvents) view_.events.pop_front();
+}
+
+void SessionManager::Session::OnStarted(pid_t pid) {
+  AddEvent("BackendStarted", absl::StrCat("backend started as process ", pid));
+  manager_.report_.BackendStarted(view_.spec.name, pid);
+}
+
+void SessionManager::Session::OnReady() {
+  view_.state_message.clear();
+  AddEvent("BackendReady", absl::StrCat("backend listens on ", view_.socket_path));
+  manager_.report_.BackendReady(view_.spec.name, view_.socket_path);
+  if (on_ready_) std::exchange(on_ready_, nullptr)(View());
+}
+
+void SessionManager::Session::OnEnded(const std::string& how, bool was_ready,
+                                      std::chrono::milliseconds restart_in) {
+  const std::string why = killed_because_.empty() ? how : killed_because_;
+  killed_because_.clear();
+  view_.state_message =
+      absl::StrCat("backend ", why, "; started again in ", restart_in.count(), " ms");
+  AddEvent("BackendEnded", view_.state_message);
+  manager_.report_.BackendEnded(view_.spec.name, how, restart_in);
+  if (!was_ready && on_ready_) FailCreation(why);
+}
+
+// A session whose first backend does not come up is not kept: whoever creates it learns why.
+void SessionManager::Session::FailCreation(const std::string& how) {
+  const absl::Status status = absl::UnavailableError(
+      absl::StrCat("session '", view_.spec.name, "': backend '", manager_.config_.backend_path,
+                   "' ", how, " before it listened on '", view_.socket_path,
+                   "'; its own message is in the log of this sidecar"));
+  Stop([done = std::exchange(on_ready_, nullptr), status](absl::Status) mutable { done(status); });
+}
+
+void SessionManager::Session::OnKilled(const std::string& reason) {
+  killed_because_ = absl::StrCat("was killed because ", reason);
+  AddEvent("BackendKilled", absl::StrCat("backend ", killed_because_));
+  manager_.report_.BackendKilled(view_.spec.name, reason);
+}
+
+void SessionManager::Session::OnStopped() {
+  if (on_ready_) {
+    std::exchange(on_ready_, nullptr)(absl::CancelledError(
+        absl::StrCat("session '", view_.spec.name, "' was deleted meanwhile")));
+  }
+  // This object is destroyed by Remove, so only after its supervisor has returned.
+  manager_.loop_.Post([&manager = manager_, alive = manager_.alive_, name = view_.spec.name,
+                       waiting = std::move(on_stopped_)]() mutable {
+    if (!*alive) return;
+    manager.Remove(name);
+    for (DoneCallback& done : waiting) done(absl::OkStatus());
+    manager.FinishIfStopped();
+  });
+}
+
+}  // namespace rendercar::sidecar

@@ -1,0 +1,43 @@
+// One session inside the manager: its view, its supervisor, and who waits for it.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sidecar/session/session_manager.h"
+
+namespace rendercar::sidecar {
+
+class SessionManager::Session final : public BackendListener {
+ public:
+  Session(SessionManager& manager, SessionSpec spec, Share share);
+  ~Session() override;
+
+  absl::Status Start() { return supervisor_.Start(); }
+  void WaitReady(CreateCallback done) { on_ready_ = std::move(done); }
+  void Stop(DoneCallback done);
+  SessionView View() const;
+  const Share& share() const { return view_.share; }
+
+ private:
+  void OnStarted(pid_t pid) override;
+  void OnReady() override;
+  void OnEnded(const std::string& how, bool was_ready,
+               std::chrono::milliseconds restart_in) override;
+  void OnKilled(const std::string& reason) override;
+  void OnStopped() override;
+
+  void AddEvent(const std::string& reason, const std::string& message);
+  void FailCreation(const std::string& how);
+
+  SessionManager& manager_;
+  SessionView view_;  // the fixed part, and the events
+  BackendSupervisor supervisor_;
+  CreateCallback on_ready_;
+  absl::Status creation_error_;
+  std::string killed_because_;
+  std::vector<DoneCallback> on_stopped_;
+};
+
+}  // namespace rendercar::sidecar

@@ -1,0 +1,77 @@
+// All sessions of this sidecar: which share each uses, and its backend.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <absl/functional/any_invocable.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/event_loop.h"
+#include "common/status.h"
+#include "sidecar/config/share.h"
+#include "sidecar/session/backend_supervisor.h"
+#include "sidecar/session/session.h"
+#include "sidecar/session/session_report.h"
+
+namespace rendercar::sidecar {
+
+// A share and who uses it.
+struct ShareUse {
+  Share share;
+  std::string session;  // empty: free
+};
+
+class SessionManager {
+ public:
+  struct Config {
+    std::string socket_dir;
+    std::string backend_path;
+    BackendSupervisor::Config backend;  // times; argv and socket are filled in for each session
+  };
+  using CreateCallback = absl::AnyInvocable<void(absl::StatusOr<SessionView>)>;
+  using DoneCallback = absl::AnyInvocable<void(absl::Status)>;
+
+  // `loop` and `report` outlive this object. Loop thread only, all methods; callbacks run there.
+  SessionManager(EventLoop& loop, Config config, std::vector<Share> shares, SessionReport& report);
+  ~SessionManager();
+
+  // Answers when the socket listens, or when that failed and nothing is left of the session.
+  void Create(const SessionSpec& spec, CreateCallback done);
+  absl::StatusOr<SessionView> Get(const std::string& name) const;
+  // By name.
+  std::vector<SessionView> List() const;
+  // Answers when nothing is left. FailedPrecondition while a VMM is connected, unless `force`.
+  void Delete(const std::string& name, bool force, DoneCallback done);
+  // Ends every session; nothing can be created afterwards.
+  void StopAll(DoneCallback done);
+
+  std::vector<ShareUse> Shares() const;
+  const Config& config() const { return config_; }
+
+ private:
+  class Session;
+
+  absl::StatusOr<Share> FindShare(const SessionSpec& spec) const;
+  absl::Status CheckFree(const Share& share, const std::string& socket_path) const;
+  absl::Status Add(const SessionSpec& spec, Session** added);
+  // A session ended; runs on the loop after the session's own code has returned.
+  void Remove(const std::string& name);
+  void FinishIfStopped();
+
+  EventLoop& loop_;
+  const Config config_;
+  const std::vector<Share> shares_;
+  SessionReport& report_;
+  std::map<std::string, std::unique_ptr<Session>> sessions_;
+  bool stopping_ = false;
+  DoneCallback on_stopped_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+// Whether a VMM is connected to the session, as its statistics page says.
+bool FrontendConnected(const SessionView& session);
+
+}  // namespace rendercar::sidecar

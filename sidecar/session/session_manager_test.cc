@@ -1,0 +1,172 @@
+// Sessions: shares, names, and that a failed or deleted session leaves nothing.
+// SPDX-License-Identifier: Apache-2.0
+#include "sidecar/session/session_manager.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+
+#include "common/epoll_loop.h"
+#include "common/temp_dir.h"
+#include "common/unix_socket.h"
+
+namespace rendercar::sidecar {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+class SessionManagerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    Behave("good");
+    SessionManager::Config config{dir_.path(), RENDERCAR_TEST_DIR "/fake_backend", {}};
+    config.backend.poll = std::chrono::milliseconds(2);
+    config.backend.first_pause = std::chrono::milliseconds(1);
+    manager_ = std::make_unique<SessionManager>(
+        loop_, config,
+        std::vector<Share>{{"a", "software", dir_.path(), 1 << 20}, {"b", "software", "", 0}},
+        report_);
+  }
+  void Behave(const char* behaviour) { ::setenv("RENDERCAR_FAKE_BACKEND", behaviour, 1); }
+
+  absl::StatusOr<SessionView> Create(const SessionSpec& spec) {
+    std::optional<absl::StatusOr<SessionView>> result;
+    manager_->Create(spec, [&](absl::StatusOr<SessionView> session) {
+      result = std::move(session);
+      loop_.Quit();
+    });
+    while (!result) loop_.Run();
+    return *result;
+  }
+  absl::StatusOr<SessionView> Create(const std::string& name) {
+    SessionSpec spec;
+    spec.name = name;
+    return Create(spec);
+  }
+  absl::Status Delete(const std::string& name, bool force = false) {
+    std::optional<absl::Status> result;
+    manager_->Delete(name, force, [&](absl::Status status) {
+      result = std::move(status);
+      loop_.Quit();
+    });
+    while (!result) loop_.Run();
+    return *result;
+  }
+
+  const TempDir dir_;
+  EpollLoop loop_;
+  NullSessionReport report_;
+  std::unique_ptr<SessionManager> manager_;
+};
+
+TEST_F(SessionManagerTest, a_new_session_listens_and_has_the_first_free_share) {
+  const auto session = Create("gpu0");
+  ASSERT_TRUE(session.ok()) << session.status();
+  EXPECT_EQ(session->state, SessionState::kReady);
+  EXPECT_EQ(session->share.id, "a");
+  EXPECT_EQ(session->spec.video_memory_bytes, 1U << 20);
+  EXPECT_TRUE(ConnectUnix(session->socket_path).ok());
+}
+
+TEST_F(SessionManagerTest, delete_leaves_nothing) {
+  ASSERT_TRUE(Create("gpu0").ok());
+  ASSERT_TRUE(Delete("gpu0").ok());
+  EXPECT_THAT(manager_->List(), SizeIs(0));
+  EXPECT_TRUE(std::filesystem::is_empty(dir_.path()));
+}
+
+TEST_F(SessionManagerTest, a_name_is_used_once) {
+  ASSERT_TRUE(Create("gpu0").ok());
+  EXPECT_EQ(Create("gpu0").status().code(), absl::StatusCode::kAlreadyExists);
+}
+
+TEST_F(SessionManagerTest, each_session_needs_a_share) {
+  ASSERT_TRUE(Create("gpu0").ok());
+  ASSERT_TRUE(Create("gpu1").ok());
+  const auto third = Create("gpu2");
+  EXPECT_EQ(third.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(third.status().message(), HasSubstr("every share (a, b) is used"));
+}
+
+TEST_F(SessionManagerTest, a_share_comes_back_when_its_session_goes) {
+  ASSERT_TRUE(Create("gpu0").ok());
+  ASSERT_TRUE(Delete("gpu0").ok());
+  EXPECT_EQ(Create("gpu1")->share.id, "a");
+}
+
+TEST_F(SessionManagerTest, a_share_that_does_not_exist_is_refused) {
+  SessionSpec spec;
+  spec.name = "gpu0";
+  spec.share = "z";
+  const auto session = Create(spec);
+  EXPECT_EQ(session.status().message(), "share 'z' does not exist here; this sidecar has a, b");
+}
+
+TEST_F(SessionManagerTest, a_share_in_use_names_its_session) {
+  SessionSpec spec;
+  spec.name = "gpu0";
+  spec.share = "b";
+  ASSERT_TRUE(Create(spec).ok());
+  spec.name = "gpu1";
+  EXPECT_THAT(Create(spec).status().message(), HasSubstr("is used by session 'gpu0'"));
+}
+
+TEST_F(SessionManagerTest, more_video_memory_than_the_share_has_is_refused) {
+  SessionSpec spec;
+  spec.name = "gpu0";
+  spec.share = "a";
+  spec.video_memory_bytes = 2 << 20;
+  EXPECT_EQ(Create(spec).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(SessionManagerTest, a_backend_that_does_not_come_up_leaves_no_session) {
+  Behave("ends-at-once");
+  const auto session = Create("gpu0");
+  EXPECT_EQ(session.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(session.status().message(), HasSubstr("exited with code 69 before it listened"));
+  EXPECT_THAT(manager_->List(), SizeIs(0));
+  EXPECT_TRUE(std::filesystem::is_empty(dir_.path()));
+}
+
+TEST_F(SessionManagerTest, a_socket_that_somebody_serves_is_not_taken) {
+  const auto other = UnixListener::Listen(dir_ / "gpu0.sock");
+  ASSERT_TRUE(other.ok());
+  EXPECT_EQ(Create("gpu0").status().code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_TRUE(ConnectUnix(dir_ / "gpu0.sock").ok());
+}
+
+TEST_F(SessionManagerTest, a_session_with_a_vm_is_deleted_only_by_force) {
+  Behave("connected");
+  ASSERT_TRUE(Create("gpu0").ok());
+  EXPECT_EQ(Delete("gpu0").code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(Delete("gpu0", /*force=*/true).ok());
+}
+
+TEST_F(SessionManagerTest, stop_all_ends_everything_and_refuses_new_sessions) {
+  ASSERT_TRUE(Create("gpu0").ok());
+  ASSERT_TRUE(Create("gpu1").ok());
+  manager_->StopAll([this](const absl::Status&) { loop_.Quit(); });
+  loop_.Run();
+  EXPECT_TRUE(std::filesystem::is_empty(dir_.path()));
+  EXPECT_EQ(Create("gpu2").status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(SessionManagerTest, events_tell_the_history) {
+  ASSERT_TRUE(Create("gpu0").ok());
+  const auto session = manager_->Get("gpu0");
+  ASSERT_THAT(session->events, SizeIs(2));
+  EXPECT_EQ(session->events[0].reason, "BackendStarted");
+  EXPECT_EQ(session->events[1].reason, "BackendReady");
+}
+
+TEST_F(SessionManagerTest, an_unknown_session_is_not_found) {
+  EXPECT_EQ(manager_->Get("nobody").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(Delete("nobody").code(), absl::StatusCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace rendercar::sidecar
