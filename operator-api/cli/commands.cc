@@ -1,0 +1,227 @@
+// The commands of rendercarctl: flags, calls and what they print.
+// SPDX-License-Identifier: Apache-2.0
+#include "operator-api/cli/commands.h"
+
+#include <absl/strings/numbers.h>
+#include <absl/strings/str_split.h>
+
+#include <cstdio>
+#include <ctime>
+#include <map>
+
+namespace rendercar::ctl {
+namespace {
+
+constexpr char kDefaultSocket[] = "/var/run/rendercar/control/sidecar.sock";
+
+const std::map<std::string, api::DeviceDefinitionFormat>& Formats() {
+  static const auto* formats = new std::map<std::string, api::DeviceDefinitionFormat>{
+      {"qemu-args", api::DEVICE_DEFINITION_FORMAT_QEMU_ARGS},
+      {"libvirt-managed", api::DEVICE_DEFINITION_FORMAT_LIBVIRT_MANAGED},
+      {"libvirt-shim", api::DEVICE_DEFINITION_FORMAT_LIBVIRT_SHIM},
+      {"kubevirt", api::DEVICE_DEFINITION_FORMAT_KUBEVIRT},
+      {"vhost-user-json", api::DEVICE_DEFINITION_FORMAT_VHOST_USER_JSON}};
+  return *formats;
+}
+
+const std::map<std::string, api::DisplayMode>& DisplayModes() {
+  static const auto* modes =
+      new std::map<std::string, api::DisplayMode>{{"headless", api::DISPLAY_MODE_HEADLESS},
+                                                  {"secondary", api::DISPLAY_MODE_SECONDARY},
+                                                  {"primary", api::DISPLAY_MODE_PRIMARY}};
+  return *modes;
+}
+
+template <typename T>
+std::vector<std::string> Keys(const std::map<std::string, T>& map) {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : map) keys.push_back(key);
+  return keys;
+}
+
+std::string ResourceName(const std::string& session) {
+  return session.rfind("sessions/", 0) == 0 ? session : "sessions/" + session;
+}
+
+// Prints `message` as the flags want it; `table` makes the form for people.
+void Print(const Arguments& arguments, const google::protobuf::Message& message,
+           const std::function<std::string()>& table) {
+  std::string text;
+  switch (arguments.output) {
+    case OutputFormat::kTable:
+      text = table();
+      break;
+    case OutputFormat::kJson:
+      text = ToJson(message);
+      break;
+    case OutputFormat::kYaml:
+      text = ToYaml(message);
+      break;
+  }
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+void PrintSession(const Arguments& arguments, const api::Session& session) {
+  Print(arguments, session, [&] { return SessionDetails(session, std::time(nullptr)); });
+}
+
+absl::Status ListSessions(Client& client, const Arguments& arguments) {
+  RC_ASSIGN_OR_RETURN(const auto list, client.ListSessions());
+  Print(arguments, list, [&] { return SessionTable(list, std::time(nullptr)); });
+  return absl::OkStatus();
+}
+
+absl::Status GetSession(Client& client, const Arguments& arguments) {
+  api::GetSessionRequest request;
+  request.set_name(ResourceName(arguments.session));
+  RC_ASSIGN_OR_RETURN(const auto session, client.GetSession(request));
+  PrintSession(arguments, session);
+  return absl::OkStatus();
+}
+
+absl::Status FillDisplay(const Arguments& arguments, api::Display& display) {
+  display.set_mode(DisplayModes().at(arguments.display));
+  display.set_heads(arguments.heads);
+  if (arguments.resolution.empty()) return absl::OkStatus();
+  const std::vector<std::string> sides = absl::StrSplit(arguments.resolution, 'x');
+  uint32_t width = 0;
+  uint32_t height = 0;
+  if (sides.size() != 2 || !absl::SimpleAtoi(sides[0], &width) ||
+      !absl::SimpleAtoi(sides[1], &height)) {
+    return absl::InvalidArgumentError(absl::StrCat("--resolution is '", arguments.resolution,
+                                                   "'; write WIDTHxHEIGHT, for example 1280x800"));
+  }
+  display.set_width_px(width);
+  display.set_height_px(height);
+  return absl::OkStatus();
+}
+
+absl::Status CreateSession(Client& client, const Arguments& arguments) {
+  api::CreateSessionRequest request;
+  request.set_session_id(arguments.session);
+  api::Session& session = *request.mutable_session();
+  session.set_share(arguments.share);
+  session.set_acceleration(arguments.no_3d ? api::ACCELERATION_NONE : api::ACCELERATION_VIRGL);
+  session.set_video_memory_limit_bytes(arguments.video_memory_bytes);
+  RC_RETURN_IF_ERROR(FillDisplay(arguments, *session.mutable_display()));
+  RC_ASSIGN_OR_RETURN(const auto created, client.CreateSession(request));
+  PrintSession(arguments, created);
+  return absl::OkStatus();
+}
+
+absl::Status DeleteSession(Client& client, const Arguments& arguments) {
+  api::DeleteSessionRequest request;
+  request.set_name(ResourceName(arguments.session));
+  request.set_force(arguments.force);
+  return client.DeleteSession(request);
+}
+
+absl::Status Define(Client& client, const Arguments& arguments) {
+  api::GetDeviceDefinitionRequest request;
+  request.set_name(ResourceName(arguments.session));
+  request.set_format(Formats().at(arguments.format));
+  request.set_guest_memory_bytes(arguments.guest_memory_bytes);
+  RC_ASSIGN_OR_RETURN(const auto definition, client.GetDeviceDefinition(request));
+  Print(arguments, definition, [&] {
+    const bool complete = !definition.text().empty() && definition.text().back() == '\n';
+    return definition.text() + (complete ? "" : "\n");
+  });
+  return absl::OkStatus();
+}
+
+absl::Status Info(Client& client, const Arguments& arguments) {
+  RC_ASSIGN_OR_RETURN(const auto info, client.GetServerInfo());
+  Print(arguments, info, [&] { return InfoDetails(info); });
+  return absl::OkStatus();
+}
+
+CLI::App* AddCommand(CLI::App& parent, const std::string& name, const std::string& help,
+                     Command& chosen, Command command) {
+  CLI::App* app = parent.add_subcommand(name, help);
+  app->fallthrough();  // -o and --socket may stand behind the command
+  app->parse_complete_callback([&chosen, command = std::move(command)] { chosen = command; });
+  return app;
+}
+
+void AddSessionName(CLI::App* app, Arguments& arguments) {
+  app->add_option("session", arguments.session, "Name of the session")
+      ->required()
+      ->option_text("NAME");
+}
+
+void AddCreate(CLI::App& sessions, Arguments& arguments, Command& chosen) {
+  CLI::App* create =
+      AddCommand(sessions, "create", "Create a session and wait until a VMM can connect", chosen,
+                 CreateSession);
+  AddSessionName(create, arguments);
+  create->add_option("--share", arguments.share, "Use this share [any free one]")
+      ->option_text("ID");
+  create->add_option("--display", arguments.display, "headless, secondary or primary [secondary]")
+      ->check(CLI::IsMember(Keys(DisplayModes())))
+      ->option_text("MODE");
+  create->add_option("--resolution", arguments.resolution, "Size of the first screen [1280x800]")
+      ->option_text("WxH");
+  create->add_option("--heads", arguments.heads, "Number of screens [1]")->option_text("N");
+  create
+      ->add_option("--video-memory", arguments.video_memory_bytes,
+                   "Most bytes of video memory [the share's limit]")
+      ->option_text("BYTES");
+  create->add_flag("--no-3d", arguments.no_3d, "2D only");
+}
+
+void AddSessions(CLI::App& app, Arguments& arguments, Command& chosen) {
+  CLI::App* sessions = app.add_subcommand("sessions", "Create, show, list and delete sessions");
+  sessions->require_subcommand(1)->fallthrough();
+  AddCommand(*sessions, "list", "List all sessions", chosen, ListSessions);
+  AddSessionName(AddCommand(*sessions, "get", "Show one session", chosen, GetSession), arguments);
+  AddCreate(*sessions, arguments, chosen);
+  CLI::App* remove =
+      AddCommand(*sessions, "delete", "End a session and its backend", chosen, DeleteSession);
+  AddSessionName(remove, arguments);
+  remove->add_flag("--force", arguments.force, "Also while a VM is connected, which loses its GPU");
+}
+
+void AddDefine(CLI::App& app, Arguments& arguments, Command& chosen) {
+  CLI::App* define =
+      AddCommand(app, "define", "Print how a VMM is told of a session's GPU", chosen, Define);
+  AddSessionName(define, arguments);
+  define
+      ->add_option("--format", arguments.format,
+                   "qemu-args, libvirt-managed, libvirt-shim, kubevirt or vhost-user-json "
+                   "[qemu-args]")
+      ->check(CLI::IsMember(Keys(Formats())))
+      ->option_text("FORMAT");
+  define
+      ->add_option("--guest-memory", arguments.guest_memory_bytes,
+                   "Memory of the guest, for example 2GiB [2GiB]")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
+      ->option_text("BYTES");
+}
+
+void AddGlobalFlags(CLI::App& app, Arguments& arguments) {
+  static const std::map<std::string, OutputFormat> outputs{{"table", OutputFormat::kTable},
+                                                           {"json", OutputFormat::kJson},
+                                                           {"yaml", OutputFormat::kYaml}};
+  arguments.socket = kDefaultSocket;
+  app.add_option("--socket", arguments.socket,
+                 std::string("The sidecar's control socket [") + kDefaultSocket + "]")
+      ->envname("RENDERCAR_SOCKET")
+      ->option_text("PATH");
+  app.add_option("-o,--output", arguments.output, "table, json or yaml [table]")
+      ->transform(CLI::CheckedTransformer(outputs))
+      ->option_text("FORMAT");
+  app.add_option("--timeout", arguments.timeout_s, "Longest wait for an answer [20]")
+      ->option_text("SECONDS");
+}
+
+}  // namespace
+
+void AddCommands(CLI::App& app, Arguments& arguments, Command& command) {
+  AddGlobalFlags(app, arguments);
+  app.require_subcommand(1);
+  AddSessions(app, arguments, command);
+  AddDefine(app, arguments, command);
+  AddCommand(app, "info", "Show what runs here and which shares it has", command, Info);
+}
+
+}  // namespace rendercar::ctl

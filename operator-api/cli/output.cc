@@ -1,0 +1,173 @@
+// Answers as a table for people, or as JSON or YAML for programs.
+// SPDX-License-Identifier: Apache-2.0
+#include "operator-api/cli/output.h"
+
+#include <absl/strings/ascii.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_replace.h>
+#include <fmt/format.h>
+#include <google/protobuf/util/json_util.h>
+#include <google/protobuf/util/time_util.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace rendercar::ctl {
+namespace {
+
+namespace api = ::rendercar::v1alpha1;
+using Rows = std::vector<std::vector<std::string>>;
+
+// "STATE_BACKING_OFF" -> "backing-off".
+std::string Word(const std::string& constant, const std::string& prefix) {
+  return absl::StrReplaceAll(absl::AsciiStrToLower(constant.substr(prefix.size())), {{"_", "-"}});
+}
+
+std::string State(const api::Session& session) {
+  return api::Session::State_IsValid(session.state())
+             ? Word(api::Session::State_Name(session.state()), "STATE_")
+             : "unknown";
+}
+
+std::string LastPart(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+std::string Bytes(uint64_t bytes) {
+  if (bytes == 0) return "no limit";
+  if (bytes % (1 << 20) == 0) return absl::StrCat(bytes >> 20, " MiB");
+  return absl::StrCat(bytes, " bytes");
+}
+
+std::string SecondsAgo(const google::protobuf::Timestamp& time, int64_t now) {
+  return Age(std::max<int64_t>(0, now - time.seconds()));
+}
+
+std::string DisplayText(const api::Display& display) {
+  return fmt::format("{}, {} head{}, {}x{}",
+                     Word(api::DisplayMode_Name(display.mode()), "DISPLAY_MODE_"), display.heads(),
+                     display.heads() == 1 ? "" : "s", display.width_px(), display.height_px());
+}
+
+void AppendEvents(const api::Session& session, int64_t now, std::string& text) {
+  if (session.events().empty()) return;
+  text += "\nEvents:\n";
+  for (const api::SessionEvent& event : session.events()) {
+    text += fmt::format("  {:>4} ago  {:<15} {}\n", SecondsAgo(event.time(), now), event.reason(),
+                        event.message());
+  }
+}
+
+// A scalar that YAML 1.1 or 1.2 readers could take for something else than a string is quoted.
+void Emit(YAML::Emitter& out, const nlohmann::ordered_json& json) {
+  if (json.is_object()) {
+    out << YAML::BeginMap;
+    for (const auto& [key, value] : json.items()) {
+      out << YAML::Key << key << YAML::Value;
+      Emit(out, value);
+    }
+    out << YAML::EndMap;
+  } else if (json.is_array()) {
+    out << YAML::BeginSeq;
+    for (const auto& value : json) Emit(out, value);
+    out << YAML::EndSeq;
+  } else if (json.is_string()) {
+    out << YAML::DoubleQuoted << json.get<std::string>();
+  } else {
+    out << json.dump();
+  }
+}
+
+}  // namespace
+
+std::string Table(const Rows& rows) {
+  std::vector<size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
+    text += std::string(absl::StripTrailingAsciiWhitespace(line)) + "\n";
+  }
+  return text;
+}
+
+std::string ToJson(const google::protobuf::Message& message) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = true;
+  options.preserve_proto_field_names = true;
+  options.always_print_primitive_fields = true;
+  std::string text;
+  if (!google::protobuf::util::MessageToJsonString(message, &text, options).ok()) return "{}\n";
+  return text;
+}
+
+std::string ToYaml(const google::protobuf::Message& message) {
+  YAML::Emitter out;
+  Emit(out, nlohmann::ordered_json::parse(ToJson(message), nullptr, /*allow_exceptions=*/false));
+  return std::string(out.c_str()) + "\n";
+}
+
+std::string Age(int64_t seconds) {
+  if (seconds < 120) return absl::StrCat(seconds, "s");
+  if (seconds < 120 * 60) return absl::StrCat(seconds / 60, "m");
+  if (seconds < 48 * 3600) return absl::StrCat(seconds / 3600, "h");
+  return absl::StrCat(seconds / 86400, "d");
+}
+
+std::string SessionTable(const api::ListSessionsResponse& list, int64_t now_seconds) {
+  if (list.sessions().empty())
+    return "No sessions; create one with: rendercarctl sessions create NAME\n";
+  Rows rows{{"NAME", "STATE", "SHARE", "NODE", "VM", "RESTARTS", "AGE"}};
+  for (const api::Session& session : list.sessions()) {
+    rows.push_back({LastPart(session.name()), State(session), session.share(),
+                    LastPart(session.render_node()), session.frontend_connected() ? "yes" : "no",
+                    absl::StrCat(session.backend_restarts()),
+                    SecondsAgo(session.create_time(), now_seconds)});
+  }
+  return Table(rows);
+}
+
+std::string SessionDetails(const api::Session& session, int64_t now_seconds) {
+  Rows rows{
+      {"Name:", LastPart(session.name())},
+      {"State:", State(session)},
+      {"Share:", session.share()},
+      {"Render node:", session.render_node()},
+      {"3D:", Word(api::Acceleration_Name(session.acceleration()), "ACCELERATION_")},
+      {"Display:", DisplayText(session.display())},
+      {"Video memory:", Bytes(session.video_memory_limit_bytes())},
+      {"Socket:", session.socket_path()},
+      {"Statistics:", session.stats_path().empty() ? "none" : session.stats_path()},
+      {"Backend:", session.backend_pid() == 0 ? "not running"
+                                              : absl::StrCat("process ", session.backend_pid())},
+      {"Restarts:", absl::StrCat(session.backend_restarts())},
+      {"VM connected:", session.frontend_connected() ? "yes" : "no"},
+      {"Created:", absl::StrCat(SecondsAgo(session.create_time(), now_seconds), " ago")}};
+  if (!session.state_message().empty())
+    rows.insert(rows.begin() + 2, {"Because:", session.state_message()});
+  std::string text = Table(rows);
+  AppendEvents(session, now_seconds, text);
+  return text;
+}
+
+std::string InfoDetails(const api::ServerInfo& info) {
+  std::string text =
+      Table({{"Version:", info.version()},
+             {"Backend:", info.backend_path()},
+             {"Sockets:", info.socket_directory()},
+             {"Metrics:", info.metrics_address().empty()
+                              ? "off"
+                              : absl::StrCat("http://", info.metrics_address(), "/metrics")},
+             {"vhost-user JSON:", info.vhost_user_json_path()}});
+  Rows shares{{"SHARE", "NODE", "VIDEO MEMORY", "SESSION"}};
+  for (const api::Share& share : info.shares()) {
+    shares.push_back({share.id(), share.render_node(), Bytes(share.video_memory_limit_bytes()),
+                      share.session().empty() ? "-" : LastPart(share.session())});
+  }
+  return text + "\n" + Table(shares);
+}
+
+}  // namespace rendercar::ctl

@@ -1,0 +1,59 @@
+// What people and programs read. SPDX-License-Identifier: Apache-2.0
+#include "operator-api/cli/output.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace rendercar::ctl {
+namespace {
+
+namespace api = ::rendercar::v1alpha1;
+using ::testing::HasSubstr;
+
+api::Session Gpu0() {
+  api::Session session;
+  session.set_name("sessions/gpu0");
+  session.set_share("0000-03-00.0-2");
+  session.set_render_node("/dev/dri/renderD128");
+  session.set_state(api::Session::STATE_BACKING_OFF);
+  session.set_backend_restarts(12);
+  session.mutable_create_time()->set_seconds(1000);
+  return session;
+}
+
+TEST(OutputTest, the_session_table_fits_80_columns) {
+  api::ListSessionsResponse list;
+  *list.add_sessions() = Gpu0();
+  EXPECT_EQ(SessionTable(list, 1000 + 7 * 3600),
+            "NAME  STATE        SHARE           NODE        VM  RESTARTS  AGE\n"
+            "gpu0  backing-off  0000-03-00.0-2  renderD128  no  12        7h\n");
+}
+
+TEST(OutputTest, no_sessions_says_how_to_make_one) {
+  EXPECT_THAT(SessionTable({}, 0), HasSubstr("rendercarctl sessions create NAME"));
+}
+
+TEST(OutputTest, json_has_the_fields_own_names) {
+  EXPECT_THAT(ToJson(Gpu0()), HasSubstr("\"render_node\": \"/dev/dri/renderD128\""));
+}
+
+TEST(OutputTest, yaml_quotes_strings_and_nests) {
+  EXPECT_THAT(ToYaml(Gpu0()), HasSubstr("backend_restarts: \"12\"\n"));
+  EXPECT_THAT(ToYaml(Gpu0()), HasSubstr("name: \"sessions/gpu0\"\n"));
+}
+
+TEST(OutputTest, details_say_why_a_session_waits) {
+  api::Session session = Gpu0();
+  session.set_state_message("backend exited with code 69; started again in 100 ms");
+  EXPECT_THAT(SessionDetails(session, 1000), HasSubstr("Because:       backend exited"));
+}
+
+TEST(OutputTest, ages_are_short) {
+  EXPECT_EQ(Age(45), "45s");
+  EXPECT_EQ(Age(119 * 60), "119m");
+  EXPECT_EQ(Age(47 * 3600), "47h");
+  EXPECT_EQ(Age(12 * 86400), "12d");
+}
+
+}  // namespace
+}  // namespace rendercar::ctl
