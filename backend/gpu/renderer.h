@@ -132,7 +132,8 @@ class SharedPixels {
   virtual std::span<const std::byte> bytes() const = 0;
 };
 
-// Called on the device's work thread, never from inside a call to Renderer (but for Quiesce).
+// Called on the device's work thread, never from inside a call to Renderer (but for Quiesce and
+// Reset).
 class RendererClient {
  public:
   virtual ~RendererClient() = default;
@@ -178,8 +179,8 @@ class Renderer {
   // Commands handed over since the last Flush may wait for it (one wake-up for a batch).
   virtual void Flush() = 0;
 
-  // Driver reset: what is in flight completes with kRendererDied, without OnRendererDied;
-  // afterwards the renderer is empty, or not running.
+  // Driver reset: what is in flight completes with kRendererDied before it returns, without
+  // OnRendererDied; afterwards the renderer is empty, or not running.
   virtual void Reset() = 0;
 
   // Blocks until everything in flight is complete, at most `timeout_ms` (then the renderer is

@@ -1,0 +1,100 @@
+// One running renderer process, seen from the device: its rings, its control socket, what is in
+// flight. Everything that comes from it is taken as hostile.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "backend/ipc/control.h"
+#include "backend/ipc/in_flight.h"
+#include "backend/ipc/records.h"
+#include "backend/ipc/ring.h"
+#include "common/subprocess.h"
+
+namespace rendercar::ipc {
+
+// What the link tells its owner, in order.
+struct Completed {
+  uint64_t token = 0;
+  gpu::RenderResult result = gpu::RenderResult::kOk;
+};
+struct ContextFailed {
+  uint32_t ctx_id = 0;
+};
+using LinkEvent = std::variant<Completed, ContextFailed, gpu::RendererDeath>;
+
+class RendererLink {
+ public:
+  struct Options {
+    std::vector<std::string> argv;
+    size_t command_ring_bytes = size_t{4} << 20;
+    size_t completion_ring_bytes = size_t{128} << 10;
+  };
+  // Spawns the process; comes back before it has set itself up.
+  static absl::StatusOr<std::unique_ptr<RendererLink>> Start(const Options& options);
+
+  // ResourceExhausted: no room now (OnDoorbell comes when there is), InvalidArgument: never,
+  // DataLoss: the renderer broke its ring.
+  absl::Status Write(const gpu::RenderCommand& command, gpu::Completion completion,
+                     const gpu::Timeline& timeline, uint64_t token);
+  absl::Status WriteInternal(RecordType type, uint64_t value);
+  // Wakes the renderer if it sleeps.
+  void Wake();
+
+  // Takes what the renderer has written and appends it to `events`. DataLoss, in words, when it
+  // wrote something impossible.
+  absl::Status Collect(std::deque<LinkEvent>& events);
+  // Sleeps until something may have come or the process has ended, at most until `deadline`. False:
+  // too late.
+  bool WaitUntil(std::chrono::steady_clock::time_point deadline) const;
+
+  // For an event loop: doorbell edge-triggered (it is never read, so that nothing that a hostile
+  // renderer does to it can block us), pidfd level-triggered.
+  int doorbell() const { return doorbell_.get(); }
+  int pidfd() const { return child_.pidfd(); }
+  pid_t pid() const { return child_.pid(); }
+  int control() const { return control_.get(); }
+
+  bool ready() const { return ready_; }
+  uint64_t memory_in_use() const { return memory_in_use_; }
+  const InFlight& in_flight() const { return in_flight_; }
+  // Room for a command of ordinary size, now.
+  bool has_room();
+  // Grows whenever the renderer gets something done.
+  uint64_t progress() const { return commands_.head() + completions_seen_; }
+  // The context whose command it is executing now, or the oldest that waits; 0: unknown.
+  uint32_t GuiltyContext() const;
+  // Ends the process if need be, reaps it, and says how it ended. `kind` and `reason` are used
+  // when it had to be killed. Completions that it still wrote go to `events`, then every token left
+  // as kRendererDied. A process that survives SIGKILL for 2 s (code -1) is left behind.
+  gpu::RendererDeath End(std::optional<gpu::RendererDeath> why, std::deque<LinkEvent>& events);
+
+ private:
+  RendererLink(RingProducer commands, RingConsumer completions)
+      : commands_(std::move(commands)), completions_(std::move(completions)) {}
+  absl::Status Spawn(const Options& options, int command_ring, int completion_ring);
+  absl::Status WatchForWaiting();
+  absl::Status CheckRoom(size_t size);
+  absl::Status Take(const CompletionRecord& record, std::deque<LinkEvent>& events);
+  gpu::RendererDeath Describe(const ChildEnd& end) const;
+
+  RingProducer commands_;
+  RingConsumer completions_;
+  InFlight in_flight_;
+  UniqueFd doorbell_;
+  UniqueFd control_;
+  UniqueFd waiting_;  // an epoll set of doorbell and pidfd
+  Subprocess child_;
+  bool ready_ = false;
+  uint64_t memory_in_use_ = 0;
+  uint64_t completions_seen_ = 0;
+};
+
+}  // namespace rendercar::ipc

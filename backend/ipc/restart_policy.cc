@@ -1,0 +1,40 @@
+// When a renderer that died may be started again.
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/ipc/restart_policy.h"
+
+#include <algorithm>
+
+namespace rendercar::ipc {
+
+absl::Status RestartPolicy::MayStart(Clock::time_point now) const {
+  if (off()) return absl::UnavailableError(absl::StrCat("3D is turned off: ", off_reason_));
+  if (now < not_before_) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(not_before_ - now).count();
+    return absl::UnavailableError(absl::StrCat(
+        "the renderer died ", in_a_row_, " times in a row; it may start again in ", left, " ms"));
+  }
+  return absl::OkStatus();
+}
+
+void RestartPolicy::OnDeath(Clock::time_point now, bool blamed) {
+  in_a_row_ = now - started_ >= options_.healthy_after ? 1 : in_a_row_ + 1;
+  not_before_ = now;
+  if (in_a_row_ > 1) {
+    // The exponent is bounded before the shift.
+    const uint32_t doublings = std::min(in_a_row_ - 2, 16u);
+    not_before_ += std::min(options_.first_wait * (1u << doublings), options_.longest_wait);
+  }
+  if (!blamed) return;
+  blamed_.push_back(now);
+  while (now - blamed_.front() > options_.blame_window) blamed_.pop_front();
+  if (blamed_.size() >= options_.max_blamed) {
+    TurnOff(absl::StrCat("this guest's commands ended the renderer ", blamed_.size(),
+                         " times within ", options_.blame_window.count() / 1000, " s"));
+  }
+}
+
+void RestartPolicy::TurnOff(std::string why) {
+  if (!off()) off_reason_ = std::move(why);
+}
+
+}  // namespace rendercar::ipc

@@ -1,0 +1,101 @@
+// rendercar-renderer: executes one guest's 3D commands, started by rendercar-backend and by nobody
+// else; or tells what it could do (--probe). SPDX-License-Identifier: Apache-2.0
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "backend/ipc/capabilities_json.h"
+#include "backend/render/executor.h"
+#include "backend/render/render_server.h"
+#include "common/program.h"
+
+namespace rendercar::render {
+namespace {
+
+constexpr const char* kProgram = "rendercar-renderer";
+
+struct Flags {
+  bool probe = false;
+  bool serve = false;
+  std::string render_node;
+  std::string expect_capsets;
+  uint64_t data_limit_mib = 0;
+  uint32_t spin_us = 20;
+};
+
+void AddFlags(CLI::App& app, Flags& flags) {
+  auto* probe = app.add_flag("--probe", flags.probe, "Print what this machine can do as JSON");
+  app.add_flag("--serve", flags.serve, "Serve rendercar-backend on inherited descriptors")
+      ->excludes(probe);
+  app.add_option("--render-node", flags.render_node,
+                 "DRM render node; without it OpenGL runs in software");
+  app.add_option("--expect-capsets", flags.expect_capsets,
+                 "Digest of the capsets promised to the guest; others end the program");
+  app.add_option("--data-limit-mib", flags.data_limit_mib, "Limit of private memory; 0: none");
+  app.add_option("--spin-us", flags.spin_us, "How long to look for a command before sleeping");
+}
+
+void LimitResources(const Flags& flags) {
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+  if (flags.data_limit_mib == 0) return;
+  const rlim_t bytes = flags.data_limit_mib << 20;
+  const rlimit data{bytes, bytes};
+  ::setrlimit(RLIMIT_DATA, &data);
+}
+
+absl::Status CheckCapsets(const Flags& flags, const gpu::RendererCapabilities& capabilities) {
+  const std::string digest = ipc::CapsetDigest(capabilities);
+  if (flags.expect_capsets.empty() || flags.expect_capsets == digest) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("the capsets are ", digest, ", the guest was promised ", flags.expect_capsets));
+}
+
+int Serve(const Flags& flags, RenderExecutor& executor) {
+  auto channels = RenderServer::OpenChannels();
+  if (!channels.ok()) return Fail(kProgram, channels.status());
+  RenderServer::Options options;
+  options.spin = std::chrono::microseconds(flags.spin_us);
+  RenderServer server(*std::move(channels), executor, options);
+  return static_cast<int>(server.Run());
+}
+
+int Run(const Flags& flags) {
+  LimitResources(flags);
+  auto executor = RenderExecutor::Create({flags.render_node});
+  if (!executor.ok()) return Fail(kProgram, absl::UnavailableError(executor.status().message()));
+  const gpu::RendererCapabilities capabilities = (*executor)->virgl().Capabilities();
+  if (flags.probe) {
+    std::puts(ipc::ToJson(capabilities, Virgl::Version()).c_str());
+    return 0;
+  }
+  if (absl::Status same = CheckCapsets(flags, capabilities); !same.ok()) {
+    Fail(kProgram, same);
+    return static_cast<int>(ExitCode::kConfig);
+  }
+  const int code = Serve(flags, **executor);
+  // Mesa's and virglrenderer's clean-up has nothing to give back that the system does not take.
+  std::fflush(nullptr);
+  ::_exit(code);
+}
+
+}  // namespace
+}  // namespace rendercar::render
+
+int main(int argc, char** argv) {
+  using namespace rendercar;
+  CLI::App app("Executes one guest's 3D commands for rendercar-backend");
+  ProgramFlags program(app, render::kProgram);
+  render::Flags flags;
+  render::AddFlags(app, flags);
+  if (const auto code = program.Parse(argc, argv)) return static_cast<int>(*code);
+  if (!flags.probe && !flags.serve) {
+    return Fail(render::kProgram,
+                absl::InvalidArgumentError(
+                    "rendercar-backend starts this program; by hand only --probe makes sense"));
+  }
+  return render::Run(flags);
+}
