@@ -5,7 +5,7 @@ import functools
 import json
 import os
 import pathlib
-import shutil
+import re
 import subprocess
 import sys
 import tempfile
@@ -17,6 +17,7 @@ CACHE = ROOT / ".cache"
 SKIPPED = 77  # what ctest is told by SKIP_RETURN_CODE
 
 HELMS = {"helm3": CACHE / "helm/helm3/helm", "helm4": CACHE / "helm/helm4/helm"}
+PROMTOOL = CACHE / "prometheus/promtool"
 KUBECTL = CACHE / "helm/helm4/kubectl"
 
 # The APIs of a cluster that has everything.
@@ -39,11 +40,9 @@ def require_helm():
             skip(f"{path} is missing; scripts/fetch-helm.sh fetches it")
 
 
-def require_program(name, package):
-    path = shutil.which(name)
-    if path is None:
-        skip(f"{name} is not installed (Debian package {package})")
-    return path
+def require_prometheus():
+    if not PROMTOOL.exists():
+        skip(f"{PROMTOOL} is missing; scripts/fetch-prometheus.sh fetches it")
 
 
 def run(command, **more):
@@ -91,6 +90,12 @@ def default_objects(*arguments):
     if code != 0:
         raise AssertionError(err)
     return as_objects(out)
+
+
+def exported_metrics():
+    """Names of all metrics in the sources of our programs."""
+    sources = [path.read_text() for folder in ("sidecar", "node") for path in (ROOT / folder).rglob("*.*") if path.suffix in (".cc", ".h")]
+    return set(re.findall(r'"(rendercar_\w+)"', "".join(sources)))
 
 
 def by_kind(objects, kind):

@@ -129,7 +129,7 @@ v1
 
 {{/* The command by which the kubelet learns that the sidecar serves: launchers start after it. */}}
 {{- define "rendercar.sidecarProbe" -}}
-{{- list "rendercarctl" "--socket=/var/run/rendercar/control/sidecar.sock" "info" | toJson -}}
+{{- list "/usr/bin/test" "-S" "/var/run/kubevirt-plugin/rendercar/gpu0.sock" | toJson -}}
 {{- end }}
 
 {{/* What a VM's QEMU is told of the GPU of a class, as rendercar-sidecar prints it for session gpu0. */}}

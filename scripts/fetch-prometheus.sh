@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Caches promtool, prometheus and alertmanager under .cache/prometheus: Debian's packages unpacked, so that no service of the
+# machine is installed or started. Exits 77 where apt cannot fetch them, so that tests skip. SPDX-License-Identifier: Apache-2.0
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cache=.cache/prometheus
+programs=(promtool prometheus prometheus-alertmanager)
+all_there() { local p; for p in "${programs[@]}"; do [ -x "$cache/$p" ] || return 1; done; }
+
+if ! all_there; then
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  chown _apt "$work" 2> /dev/null || true  # apt downloads as a user of its own
+  if ! (cd "$work" && apt-get download -q prometheus prometheus-alertmanager); then
+    printf 'SKIP: apt cannot download prometheus and prometheus-alertmanager (apt-get update may help)\n' >&2
+    exit 77
+  fi
+  for deb in "$work"/*.deb; do dpkg -x "$deb" "$work/root"; done
+  mkdir -p "$cache"
+  for p in "${programs[@]}"; do install -m 0755 "$work/root/usr/bin/$p" "$cache/$p"; done
+fi
+"$cache/promtool" --version | head -1
