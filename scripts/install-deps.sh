@@ -7,7 +7,7 @@ build_packages=(
   ccache clang clang-format clang-tidy cmake g++ libbenchmark-dev libcap-dev libcli11-dev libclang-rt-dev libcurl4-openssl-dev
   libdrm-dev libegl-dev libepoxy-dev libfmt-dev libgbm-dev libgles-dev libgmock-dev libgrpc++-dev libgtest-dev libpng-dev libprotobuf-dev
   libpugixml-dev libseccomp-dev libspdlog-dev libudev-dev libumockdev-dev libvirglrenderer-dev libyaml-cpp-dev make ninja-build
-  nlohmann-json3-dev pkg-config prometheus-cpp-dev protobuf-compiler protobuf-compiler-grpc umockdev
+  nlohmann-json3-dev pkg-config prometheus-cpp-dev protobuf-compiler protobuf-compiler-grpc umockdev edid-decode
 )
 run_packages=(
   binutils busybox-static ca-certificates cpio curl dpkg-dev file git kmod libegl-mesa0 libgl1-mesa-dri python3

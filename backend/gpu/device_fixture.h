@@ -80,6 +80,7 @@ class DisplayPeer {
       if (got <= 0) break;
       bytes_.insert(bytes_.end(), chunk, chunk + got);
       at_most_bytes -= static_cast<size_t>(got);
+      total_bytes += static_cast<size_t>(got);
     }
     std::vector<DisplayMessage> messages;
     size_t at = 0;
@@ -103,6 +104,7 @@ class DisplayPeer {
     SendRaw(&payload, sizeof(payload));
   }
   void Close() { socket_.Reset(); }
+  size_t total_bytes = 0;  // read so far
 
  private:
   UniqueFd socket_;
@@ -125,11 +127,12 @@ class DeviceFixture {
     auto pair = CreateSocketPair(SOCK_STREAM);
     RC_CHECK(pair.ok(), "no sockets for a test");
     display_fd_ = pair->a.get();
+    device_->SetDisplaySocket(std::move(pair->a));
+    // Behind the device's back: it believes that there is more room, and writes halves.
     if (send_buffer_bytes > 0) {
       ::setsockopt(display_fd_, SOL_SOCKET, SO_SNDBUF, &send_buffer_bytes,
                    sizeof(send_buffer_bytes));
     }
-    device_->SetDisplaySocket(std::move(pair->a));
     return DisplayPeer(std::move(pair->b));
   }
   // What the loop would do when the peer sent something, or made room.

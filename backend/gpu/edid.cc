@@ -27,9 +27,10 @@ struct Timing {
 
 Timing TimingFor(uint32_t width, uint32_t height) {
   Timing timing{};
-  // 12 bits each; the pixel clock's 16 bits in units of 10 kHz end at 655 MHz.
-  timing.width = std::clamp(width, 64u, 4095u);
-  timing.height = std::clamp(height, 64u, 4095u);
+  // 12 bits each; readers take clocks from 10 MHz on; the pixel clock's 16 bits in units of 10 kHz
+  // end at 655 MHz.
+  timing.width = std::clamp(width, 400u, 4095u);
+  timing.height = std::clamp(height, 300u, 4095u);
   timing.h_blank = 160, timing.h_front = 48, timing.h_sync = 32;
   timing.v_blank = 30, timing.v_front = 3, timing.v_sync = 6;
   const uint64_t pixels_a_second =
@@ -74,7 +75,7 @@ void WriteText(uint8_t* out, uint8_t tag, std::string_view text) {
 void WriteRangeLimits(uint8_t* out, const Timing& t) {
   const uint32_t khz = t.clock_10khz * 10 / (t.width + t.h_blank);
   out[3] = 0xfd;
-  out[5] = 50;                                                     // Hz, vertical, least
+  out[5] = 24;                                                     // Hz, vertical, least
   out[6] = 75;                                                     // and most
   out[7] = static_cast<uint8_t>(std::min(khz, 30u));               // kHz, horizontal, least
   out[8] = static_cast<uint8_t>(std::clamp(khz + 1, 160u, 254u));  // and most
