@@ -43,11 +43,11 @@ absl::StatusOr<gpu::Capset> CapsetFrom(const nlohmann::json& json) {
 
 }  // namespace
 
-std::string ToJson(const gpu::RendererCapabilities& capabilities,
-                   const std::string& virgl_version) {
+std::string ToJson(const gpu::RendererCapabilities& capabilities, const ProbeFacts& facts) {
   nlohmann::ordered_json json;
   json["gl_renderer"] = capabilities.gl_renderer;
-  json["virglrenderer"] = virgl_version;
+  json["virglrenderer"] = facts.virgl_version;
+  json["files"] = facts.files;
   json["capsets"] = nlohmann::json::array();
   for (const gpu::Capset& capset : capabilities.capsets) {
     json["capsets"].push_back(

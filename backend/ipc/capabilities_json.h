@@ -3,12 +3,18 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "backend/gpu/renderer.h"
 
 namespace rendercar::ipc {
 
-std::string ToJson(const gpu::RendererCapabilities& capabilities, const std::string& virgl_version);
+// How the answer was come by, for people and for the cache.
+struct ProbeFacts {
+  std::string virgl_version;
+  std::vector<std::string> files;  // that the answer depends on: program and libraries
+};
+std::string ToJson(const gpu::RendererCapabilities& capabilities, const ProbeFacts& facts);
 // Checks everything: the text may come from a file that anybody wrote. InvalidArgument otherwise.
 absl::StatusOr<gpu::RendererCapabilities> FromJson(const std::string& text);
 

@@ -9,6 +9,7 @@
 
 #include "backend/ipc/capabilities_json.h"
 #include "backend/render/executor.h"
+#include "backend/render/loaded_files.h"
 #include "backend/render/render_server.h"
 #include "common/program.h"
 
@@ -69,7 +70,7 @@ int Run(const Flags& flags) {
   if (!executor.ok()) return Fail(kProgram, absl::UnavailableError(executor.status().message()));
   const gpu::RendererCapabilities capabilities = (*executor)->virgl().Capabilities();
   if (flags.probe) {
-    std::puts(ipc::ToJson(capabilities, Virgl::Version()).c_str());
+    std::puts(ipc::ToJson(capabilities, {Virgl::Version(), LoadedFiles()}).c_str());
     return 0;
   }
   if (absl::Status same = CheckCapsets(flags, capabilities); !same.ok()) {

@@ -1,0 +1,27 @@
+// How rendercar-renderer is called: by the device process and by the probe.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/status.h"
+
+namespace rendercar::ipc {
+
+struct RendererCommand {
+  std::string program;          // rendercar-renderer
+  std::string render_node;      // empty: software
+  std::string capset_digest;    // CapsetDigest of what the guest was promised; empty: anything
+  uint64_t data_limit_mib = 0;  // RLIMIT_DATA; 0: none
+  uint32_t spin_us = 20;        // looking for a command before sleeping
+
+  std::vector<std::string> ServeArgv() const;
+  std::vector<std::string> ProbeArgv() const;
+};
+
+// rendercar-renderer beside the running program. NotFound when it is not there.
+absl::StatusOr<std::string> FindRendererProgram();
+
+}  // namespace rendercar::ipc
