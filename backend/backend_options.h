@@ -1,0 +1,44 @@
+// What rendercar-backend is told on its command line. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "backend/gpu/gpu_device.h"
+#include "common/program.h"
+#include "common/status.h"
+#include "common/unique_fd.h"
+
+namespace rendercar::backend {
+
+enum class RendererKind { kProcess, kNull };
+
+struct Options {
+  std::string socket_path;  // one of these two
+  int fd = -1;
+  std::string render_node;  // empty: software
+  bool virgl = false;
+  bool persistent = false;
+  std::string stats_path;
+  std::string session;
+  RendererKind renderer = RendererKind::kProcess;
+  std::string renderer_program;  // empty: found beside the own executable
+  gpu::Limits limits;
+};
+
+// Parses; the exit code instead of options when the program ends here (--help, a wrong flag). Sets
+// up logging.
+struct Parsed {
+  Options options;
+  std::optional<ExitCode> exit;
+};
+Parsed ParseOptions(int argc, char** argv);
+
+// Whether --print-capabilities is among the arguments; by convention it makes all others ignored.
+bool WantsCapabilities(int argc, char** argv);
+
+// Takes over the descriptor that --fd names: InvalidArgument, in words, when it is not open or no
+// connected unix stream socket.
+absl::StatusOr<UniqueFd> AdoptSocket(int fd);
+
+}  // namespace rendercar::backend

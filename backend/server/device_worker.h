@@ -1,0 +1,88 @@
+// The work thread's half of a session: guest memory, rings and the device, and what each vhost-user
+// message does to them. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <functional>
+#include <memory>
+
+#include "backend/gpu/gpu_device.h"
+#include "backend/server/vring.h"
+#include "backend/wire/vhost_user_decode.h"
+#include "common/event_loop.h"
+#include "common/stats_page.h"
+#include "common/status.h"
+
+namespace rendercar::server {
+
+inline constexpr uint32_t kQueues = 2;
+
+// A device and the renderer that it drives; the device goes first.
+struct ServedDevice {
+  std::unique_ptr<gpu::Renderer> renderer;
+  std::unique_ptr<gpu::GpuDevice> device;
+};
+// Makes a fresh one for each frontend; called on the work thread.
+using DeviceFactory = std::function<ServedDevice(EventLoop& loop, gpu::QueuePort& port)>;
+
+// Made, used and destroyed on the work thread.
+class DeviceWorker final : public gpu::QueuePort {
+ public:
+  DeviceWorker(EventLoop& loop, StatsWriter& stats, const DeviceFactory& factory);
+  ~DeviceWorker() override;
+
+  uint64_t device_features() const { return served_.device->features(); }
+  uint32_t num_capsets() const { return served_.device->num_capsets(); }
+
+  // Does what `message` asks for; those that the protocol thread answers alone do nothing here.
+  // The value is GET_VRING_BASE's, else 0. InvalidArgument: the frontend broke the protocol.
+  absl::StatusOr<uint32_t> Apply(wire::VhostUserMessage message);
+
+  // gpu::QueuePort
+  void Complete(gpu::Queue queue, uint16_t head, uint32_t written_bytes) override;
+  void OnAccepting() override { Schedule(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  absl::Status Do(wire::SetFeatures& message);
+  absl::Status Do(wire::SetMemTable& message);
+  absl::Status Do(wire::SetVringNum& message);
+  absl::Status Do(wire::SetVringAddr& message);
+  absl::Status Do(wire::SetVringBase& message);
+  absl::StatusOr<uint32_t> Do(wire::GetVringBase& message);
+  absl::Status Do(wire::SetVringFd& message);
+  absl::Status Do(wire::SetVringEnable& message);
+  absl::Status Do(wire::GpuSetSocket& message);
+  absl::Status Do(wire::ResetOwner& message);
+  absl::Status Do(wire::ResetDevice& message);
+
+  absl::StatusOr<Vring*> Ring(uint32_t index);
+  absl::Status Start(Vring& ring);
+  void QuiesceDevice();
+  void ResetDriver();
+
+  // Takes requests from the rings until they are empty, the device has no room or the time is up.
+  void Process();
+  bool Drain(gpu::Queue queue, Clock::time_point until);  // true: there may be more
+  // Process soon, after what else waits on the loop.
+  void Schedule();
+  void PublishUsed();
+  void LookForLostMemory();
+
+  EventLoop& loop_;
+  StatsWriter& stats_;
+  std::shared_ptr<const guest::GuestMemory> memory_;
+  std::array<std::unique_ptr<Vring>, kQueues> rings_;
+  uint64_t features_ = 0;
+  bool batching_ = false;
+  bool process_posted_ = false;
+  bool publish_posted_ = false;
+  uint64_t lost_memory_seen_;
+  // Tells tasks on the loop that this object is gone.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  ServedDevice served_;  // goes first: it may call back
+};
+
+}  // namespace rendercar::server

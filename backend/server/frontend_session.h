@@ -1,0 +1,72 @@
+// One frontend's connection, on the protocol thread: takes its messages, answers what it can at
+// once, hands the rest to the work thread. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "backend/server/device_worker.h"
+#include "backend/wire/vhost_user_reader.h"
+#include "common/event_loop.h"
+#include "common/stats_page.h"
+#include "common/status.h"
+#include "common/unique_fd.h"
+
+namespace rendercar::server {
+
+// The frontend (QEMU) waits for replies while it holds its big lock, so none of them waits for
+// rendering: GET_CONFIG and the features come from values that are known before. Only messages
+// whose reply means that the device has done something wait for the work thread, with a bound.
+class FrontendSession : public std::enable_shared_from_this<FrontendSession> {
+ public:
+  // Called once on `loop` when the session is over: OK when the frontend closed its socket, else
+  // what it did wrong. The session holds nothing of the device any more then.
+  using EndHandler = absl::AnyInvocable<void(absl::Status)>;
+
+  // `loop` runs the calling thread, `work_loop` another; both outlive the session.
+  static std::shared_ptr<FrontendSession> Create(EventLoop& loop, EventLoop& work_loop,
+                                                 StatsWriter& stats, DeviceFactory factory,
+                                                 UniqueFd socket);
+  ~FrontendSession();
+
+  // Makes the device and takes messages from now on.
+  void Start(EndHandler on_end);
+  // Ends it from this side; on_end is not called.
+  void Stop();
+
+ private:
+  // What the work thread owns; shared with tasks on its loop that may outlast the session.
+  struct Work;
+
+  FrontendSession(EventLoop& loop, EventLoop& work_loop, StatsWriter& stats, DeviceFactory factory,
+                  UniqueFd socket);
+  void OnReadable();
+  absl::Status Handle(wire::ReceivedMessage message);
+  absl::Status CheckNegotiation(const wire::VhostUserMessage& message);
+  absl::Status Acknowledge(const wire::ReceivedMessage& message, const absl::Status& result);
+  absl::Status Forward(wire::ReceivedMessage message);
+  absl::Status Reply(uint32_t request, std::span<const std::byte> payload);
+  absl::Status ReplyU64(uint32_t request, uint64_t value);
+  absl::Status ReplyConfig(const wire::GetConfig& message);
+  absl::StatusOr<uint32_t> ApplyAndWait(wire::VhostUserMessage message);
+  void ApplyLater(wire::VhostUserMessage message);
+  bool Negotiated(uint32_t protocol_feature) const {
+    return (protocol_features_ >> protocol_feature & 1) != 0;
+  }
+  void End(const absl::Status& why);
+  void DropDevice();
+
+  EventLoop& loop_;
+  EventLoop& work_loop_;
+  StatsWriter& stats_;
+  DeviceFactory factory_;
+  UniqueFd socket_;
+  wire::VhostUserReader reader_;
+  EndHandler on_end_;
+  std::shared_ptr<Work> work_;
+  uint64_t offered_features_ = 0;
+  uint32_t num_capsets_ = 0;
+  uint64_t protocol_features_ = 0;
+};
+
+}  // namespace rendercar::server

@@ -1,0 +1,57 @@
+// The vhost-user server: one frontend at a time on a listening socket or on one given socket, a
+// second one is refused. Protocol thread. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "backend/server/device_worker.h"
+#include "backend/server/frontend_session.h"
+#include "common/epoll_loop.h"
+#include "common/stats_page.h"
+#include "common/status.h"
+#include "common/unix_socket.h"
+
+namespace rendercar::server {
+
+class Server {
+ public:
+  struct Options {
+    bool persistent = false;  // go on listening after a frontend
+  };
+  // Called on `loop` when there is nothing more to serve: OK after a frontend that closed its
+  // socket, else what it did wrong.
+  using EndHandler = absl::AnyInvocable<void(absl::Status)>;
+
+  // `loop` runs the calling thread and outlives the server, which starts the work thread.
+  Server(EventLoop& loop, StatsWriter& stats, DeviceFactory factory, Options options,
+         EndHandler on_end);
+  // Ends session and work thread; takes at most a second.
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Serves frontends that connect; the listener is this object's.
+  void Listen(UnixListener listener);
+  // Serves the frontend at the other end of `socket`.
+  void Serve(UniqueFd socket);
+
+ private:
+  void WatchListener();
+  void OnConnection();
+  void OnSessionEnd(const absl::Status& why);
+
+  EventLoop& loop_;
+  StatsWriter& stats_;
+  DeviceFactory factory_;
+  const Options options_;
+  EndHandler on_end_;
+  std::optional<UnixListener> listener_;
+  EpollLoop work_loop_;
+  std::thread work_thread_;
+  std::shared_ptr<FrontendSession> session_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace rendercar::server
