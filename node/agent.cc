@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
@@ -38,21 +39,16 @@ Agent::Agent(EventLoop& loop, const Places& places, const Config& config, Report
 
 Agent::~Agent() {
   alive_.reset();
-  if (stopper_.joinable()) stopper_.join();
+  for (std::thread& stopper : stoppers_) stopper.join();
 }
 
 absl::Status Agent::Start() {
   RC_RETURN_IF_ERROR(CheckDirectory(places_.kubelet_dir));
-  for (const ResourceConfig& resource : config_.resources) {
-    plugins_.push_back(
-        std::make_unique<ResourcePlugin>(loop_, places_, resource, dirs_, client_, report_));
-  }
   RemoveStaleSockets();
-  RC_RETURN_IF_ERROR(Rescan());
   watch_ = std::make_unique<DirectoryWatch>(
       loop_, places_.kubelet_dir,
       [this](FileEvent event, const std::string& name) { OnFile(event, name); });
-  for (const auto& plugin : plugins_) RC_RETURN_IF_ERROR(plugin->Start());
+  RC_RETURN_IF_ERROR(Reconfigure(config_));
   Every(kCheckPeriod, [this] {
     CheckAll(false);
     return kCheckPeriod;
@@ -69,9 +65,56 @@ absl::Status Agent::Start() {
 
 absl::Status Agent::Rescan() {
   RC_ASSIGN_OR_RETURN(std::vector<RenderNode> nodes, ScanRenderNodes(places_.roots));
-  nodes = WithSoftware(std::move(nodes), config_.software);
-  for (const auto& plugin : plugins_) plugin->SetNodes(nodes);
+  nodes = ApplyConfig(std::move(nodes), config_);
+  for (size_t i = 0; i < config_.resources.size(); ++i) {
+    ResourcePlugin* plugin = Find(config_.resources[i].name);
+    if (plugin != nullptr) plugin->Update(config_.resources[i], NodesOf(config_, i, nodes));
+  }
   return absl::OkStatus();
+}
+
+absl::Status Agent::Reconfigure(const Config& config) {
+  config_ = config;
+  dirs_.SetOwner(config_.session_owner);
+  RetirePlugins();
+  return MakePlugins();
+}
+
+// Plugins know their shares before they register: kubelets wait for the first list.
+absl::Status Agent::MakePlugins() {
+  std::vector<ResourcePlugin*> fresh;
+  for (const ResourceConfig& resource : config_.resources) {
+    if (Find(resource.name) != nullptr) continue;
+    plugins_.push_back(
+        std::make_unique<ResourcePlugin>(loop_, places_, resource, dirs_, client_, report_));
+    fresh.push_back(plugins_.back().get());
+  }
+  RC_RETURN_IF_ERROR(Rescan());
+  for (ResourcePlugin* plugin : fresh) RC_RETURN_IF_ERROR(plugin->Start());
+  return absl::OkStatus();
+}
+
+ResourcePlugin* Agent::Find(const std::string& resource) const {
+  for (const auto& plugin : plugins_) {
+    if (plugin->name() == resource) return plugin.get();
+  }
+  return nullptr;
+}
+
+// Plugins whose resource is no longer configured end beside the loop, as at the agent's own end.
+void Agent::RetirePlugins() {
+  const auto gone =
+      std::stable_partition(plugins_.begin(), plugins_.end(), [this](const auto& plugin) {
+        return std::any_of(config_.resources.begin(), config_.resources.end(),
+                           [&](const ResourceConfig& r) { return r.name == plugin->name(); });
+      });
+  for (auto it = gone; it != plugins_.end(); ++it) {
+    (*it)->Stop();
+    report_.ResourceRemoved((*it)->name());
+    stoppers_.emplace_back([plugin = it->get()] { plugin->Shutdown(); });
+    retired_.push_back(std::move(*it));
+  }
+  plugins_.erase(gone, plugins_.end());
 }
 
 void Agent::OnFile(FileEvent event, const std::string& name) {
@@ -117,8 +160,9 @@ void Agent::Stop(Task done) {
   alive_.reset();  // ends the timers
   for (const auto& plugin : plugins_) plugin->Stop();
   // gRPC waits for its handlers, and those wait for the loop; so the loop goes on meanwhile.
-  stopper_ = std::thread([this, done = std::move(done)]() mutable {
+  stoppers_.emplace_back([this, done = std::move(done)]() mutable {
     for (const auto& plugin : plugins_) plugin->Shutdown();
+    for (const auto& plugin : retired_) plugin->Shutdown();
     loop_.Post(std::move(done));
   });
 }

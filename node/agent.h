@@ -31,10 +31,15 @@ class Agent {
   void Stop(Task done);
   // Looks at sysfs again.
   absl::Status Rescan();
+  // From now on `config`; resources that stay keep their registration and what is allocated.
+  absl::Status Reconfigure(const Config& config);
 
   const std::vector<std::unique_ptr<ResourcePlugin>>& plugins() const { return plugins_; }
 
  private:
+  absl::Status MakePlugins();
+  void RetirePlugins();
+  ResourcePlugin* Find(const std::string& resource) const;
   void OnFile(FileEvent event, const std::string& name);
   void CheckAll(bool kubelet_appeared);
   void Every(std::chrono::milliseconds period,
@@ -43,13 +48,14 @@ class Agent {
 
   EventLoop& loop_;
   const Places places_;
-  const Config config_;
+  Config config_;
   Report& report_;
   SessionDirs dirs_;
   GrpcRegistrationClient client_;
   std::vector<std::unique_ptr<ResourcePlugin>> plugins_;
   std::unique_ptr<DirectoryWatch> watch_;
-  std::thread stopper_;
+  std::vector<std::thread> stoppers_;
+  std::vector<std::unique_ptr<ResourcePlugin>> retired_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

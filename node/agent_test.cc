@@ -176,6 +176,51 @@ TEST_F(AgentTest, a_node_that_is_unplugged_leaves_the_list_and_comes_back) {
   EXPECT_TRUE(WaitForHealthy(4));
 }
 
+TEST_F(AgentTest, a_new_configuration_keeps_registration_and_shares) {
+  ASSERT_TRUE(kubelet_.Start().ok());
+  ASSERT_TRUE(StartAgent().ok());
+  ASSERT_TRUE(WaitForHealthy(2));
+  ASSERT_TRUE(kubelet_.AllocateContainer(kResource, 1).ok());
+  config_.resources.front().sizes.replicas = 5;
+  OnLoop([this] { ASSERT_TRUE(agent_->Reconfigure(config_).ok()); });
+  EXPECT_TRUE(WaitForHealthy(5));
+  EXPECT_EQ(kubelet_.registrations(), 1);
+}
+
+TEST_F(AgentTest, resources_come_and_go_with_the_configuration) {
+  sysfs_.AddPci(128, {});
+  config_.software = SoftwareMode::kAlways;
+  ASSERT_TRUE(kubelet_.Start().ok());
+  ASSERT_TRUE(StartAgent().ok());
+  ASSERT_TRUE(WaitForHealthy(4));
+  config_.resources.push_back(ResourceConfig{.name = "rendercar.dev/software"});
+  config_.resources.front().select.software = false;
+  OnLoop([this] { ASSERT_TRUE(agent_->Reconfigure(config_).ok()); });
+  EXPECT_TRUE(kubelet_.WaitFor(
+      "rendercar.dev/software", [](const FakeResource& r) { return r.healthy() == 4; }, kPatience));
+  EXPECT_TRUE(WaitForHealthy(2));
+  config_.resources.pop_back();
+  OnLoop([this] { ASSERT_TRUE(agent_->Reconfigure(config_).ok()); });
+  EXPECT_TRUE(kubelet_.WaitFor(
+      "rendercar.dev/software", [](const FakeResource& r) { return !r.connected; }, kPatience));
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "kubelet/rendercar-software.sock"));
+}
+
+TEST_F(AgentTest, a_drained_node_gives_out_nothing_new) {
+  ASSERT_TRUE(kubelet_.Start().ok());
+  ASSERT_TRUE(StartAgent().ok());
+  ASSERT_TRUE(WaitForHealthy(2));
+  config_.drain = {"software"};
+  OnLoop([this] { ASSERT_TRUE(agent_->Reconfigure(config_).ok()); });
+  EXPECT_TRUE(WaitForHealthy(0));
+  const grpc::Status status = AllocateIds({{"software-0"}});
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_THAT(status.error_message(), HasSubstr("drained"));
+  config_.drain.clear();
+  OnLoop([this] { ASSERT_TRUE(agent_->Reconfigure(config_).ok()); });
+  EXPECT_TRUE(WaitForHealthy(2));
+}
+
 TEST_F(AgentTest, bad_requests_are_answered_with_a_reason) {
   ASSERT_TRUE(kubelet_.Start().ok());
   ASSERT_TRUE(StartAgent().ok());

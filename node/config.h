@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,18 +21,50 @@ enum class SoftwareMode {
   kNever,
 };
 
+// Describes render nodes by what they are; an empty list or number says nothing about its property.
+struct NodeSelector {
+  std::vector<std::string> drivers;    // "amdgpu"
+  std::vector<std::string> pci_ids;    // "1002:73bf", or "1002:*" for all of a vendor
+  std::vector<std::string> addresses;  // PCI addresses or node ids
+  uint64_t min_video_memory_bytes = 0;
+  uint64_t max_video_memory_bytes = 0;  // 0: none
+  std::optional<bool> software;
+
+  bool operator==(const NodeSelector&) const = default;
+};
+
+// Whether every property that `selector` speaks of holds; one that says nothing matches all.
+bool MatchesAll(const NodeSelector& selector, const RenderNode& node);
+// Whether any does; one that says nothing matches none.
+bool MatchesAny(const NodeSelector& selector, const RenderNode& node);
+
 // One extended resource.
 struct ResourceConfig {
   std::string name = "rendercar.dev/render";
+  NodeSelector select;  // all that it says must hold
+  NodeSelector deny;    // nothing that it says may hold
   ShareSizes sizes{.replicas = 4};
   uint32_t max_shares_per_container = 8;
   bool allow_same_node = false;
   Placement placement = Placement::kSpread;
+
+  bool operator==(const ResourceConfig&) const = default;
 };
 
 struct Config {
   SoftwareMode software = SoftwareMode::kAuto;
+  // A render node belongs to the first resource that takes it, so that nothing is promised twice.
   std::vector<ResourceConfig> resources{ResourceConfig{}};
+  // Ids or PCI addresses of nodes that give out no new share; sessions there go on.
+  std::vector<std::string> drain;
+  // The only uid that may write into session directories; none: whoever has them mounted.
+  std::optional<uint32_t> session_owner;
+  // Whether CDI specifications are written, and where; empty: not.
+  std::string cdi_dir;
+  // Where node labels are left for Node Feature Discovery; empty: not.
+  std::string nfd_dir;
+
+  bool operator==(const Config&) const = default;
 };
 
 // Where things are on this host.
@@ -41,7 +74,11 @@ struct Places {
   InventoryRoots roots;
 };
 
-// Adds the software node to `nodes` as `mode` says.
-std::vector<RenderNode> WithSoftware(std::vector<RenderNode> nodes, SoftwareMode mode);
+// The nodes of the machine as `config` has it: the software node added, drained ones marked.
+std::vector<RenderNode> ApplyConfig(std::vector<RenderNode> nodes, const Config& config);
+
+// Those of `nodes` that the resource `index` of `config` offers.
+std::vector<RenderNode> NodesOf(const Config& config, size_t index,
+                                const std::vector<RenderNode>& nodes);
 
 }  // namespace rendercar::node

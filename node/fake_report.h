@@ -12,6 +12,12 @@ namespace rendercar::node {
 class FakeReport final : public Report {
  public:
   void SharesChanged(const std::string&, const ShareTable&) override {}
+  void ResourceRemoved(const std::string& resource) override {
+    events.push_back("removed " + resource);
+  }
+  void ConfigRead(const absl::Status& result) override {
+    events.push_back(absl::StrCat("config ", absl::StatusCodeToString(result.code())));
+  }
   void Allocated(const std::string&, size_t shares, const absl::Status& result) override {
     events.push_back(
         absl::StrCat("allocated ", shares, " ", absl::StatusCodeToString(result.code())));

@@ -5,118 +5,178 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "common/epoll_loop.h"
 #include "common/program.h"
 #include "node/agent.h"
+#include "node/config_source.h"
+#include "node/hangup_signal.h"
 #include "node/metrics_server.h"
 #include "node/node_metrics.h"
 #include "node/one_shot.h"
 
+namespace rendercar::node {
 namespace {
-
-using rendercar::Fail;
-using namespace rendercar::node;
 
 constexpr char kProgram[] = "rendercar-node";
 
 struct Flags {
   Places places;
-  Config config;
+  std::string config_path;
+  // What overrides the configuration file.
+  std::optional<SoftwareMode> software;
+  std::optional<uint32_t> replicas;
+  std::optional<std::string> resource;
   std::string metrics_address = "127.0.0.1:9464";
   bool one_shot = false;
+  bool check_config = false;
+  bool print_config = false;
   std::string output = "table";
 };
 
 void AddPlaceFlags(CLI::App& app, Flags& flags) {
-  app.add_option("--kubelet-dir", flags.places.kubelet_dir, "The kubelet's device-plugin directory")
-      ->capture_default_str()
+  app.add_option("--kubelet-dir", flags.places.kubelet_dir,
+                 "The kubelet's device-plugin directory (/var/lib/kubelet/device-plugins)")
+      ->envname("RENDERCAR_NODE_KUBELET_DIR")
       ->option_text("DIR");
   app.add_option("--session-root", flags.places.session_root,
-                 "Host directory below which each allocation gets a directory of its own")
-      ->capture_default_str()
+                 "Host directory below which each allocation gets a directory of its own "
+                 "(/var/lib/rendercar/sessions)")
+      ->envname("RENDERCAR_NODE_SESSION_ROOT")
       ->option_text("DIR");
-  app.add_option("--sysfs-root", flags.places.roots.sysfs, "Where sysfs is mounted")
-      ->capture_default_str()
+  app.add_option("--sysfs-root", flags.places.roots.sysfs, "Where sysfs is mounted (/sys)")
       ->option_text("DIR");
-  app.add_option("--dev-root", flags.places.roots.dev, "Where the host's device files are")
-      ->capture_default_str()
+  app.add_option("--dev-root", flags.places.roots.dev, "Where the host's device files are (/dev)")
       ->option_text("DIR");
-  app.add_option("--metrics-address", flags.metrics_address,
-                 "HOST:PORT for /metrics and /healthz; port 0 chooses one; none: no metrics")
-      ->capture_default_str()
+  app.add_option(
+         "--metrics-address", flags.metrics_address,
+         "HOST:PORT for /metrics and /healthz (127.0.0.1:9464); port 0 chooses one; none: no "
+         "metrics")
+      ->envname("RENDERCAR_NODE_METRICS_ADDRESS")
       ->option_text("ADDRESS");
 }
 
-void AddShareFlags(CLI::App& app, Flags& flags) {
+void AddConfigFlags(CLI::App& app, Flags& flags) {
   const std::map<std::string, SoftwareMode> modes{{"auto", SoftwareMode::kAuto},
                                                   {"always", SoftwareMode::kAlways},
                                                   {"never", SoftwareMode::kNever}};
-  ResourceConfig& resource = flags.config.resources.front();
-  app.add_option("--software", flags.config.software,
+  app.add_option("--config", flags.config_path,
+                 "Configuration file (YAML); read again on SIGHUP and when it changes")
+      ->envname("RENDERCAR_NODE_CONFIG")
+      ->option_text("FILE");
+  app.add_option("--software", flags.software,
                  "Offer the software render node: auto (where there is no other), always, never")
       ->transform(CLI::CheckedTransformer(modes, CLI::ignore_case))
+      ->envname("RENDERCAR_NODE_SOFTWARE")
       ->option_text("MODE");
-  app.add_option("--replicas", resource.sizes.replicas, "Shares of each render node")
+  app.add_option("--replicas", flags.replicas, "Shares of each render node (4), for every resource")
       ->check(CLI::Range(1U, kMaxReplicas))
-      ->capture_default_str()
+      ->envname("RENDERCAR_NODE_REPLICAS")
       ->option_text("COUNT");
-  app.add_option("--resource", resource.name, "Name of the resource that pods ask for")
-      ->capture_default_str()
+  app.add_option("--resource", flags.resource,
+                 "Name of the first resource that pods ask for (rendercar.dev/render)")
+      ->envname("RENDERCAR_NODE_RESOURCE")
       ->option_text("DOMAIN/NAME");
+  app.add_flag("--check-config", flags.check_config, "Check the configuration and exit");
+  app.add_flag("--print-config", flags.print_config,
+               "Print the configuration with flags and defaults applied, and exit");
   app.add_flag("--one-shot", flags.one_shot, "Print the inventory and exit");
-  app.add_option("--output", flags.output, "How --one-shot prints: table, json")
+  app.add_option("--output", flags.output, "How --one-shot prints: table, json (table)")
       ->check(CLI::IsMember({"table", "json"}))
-      ->capture_default_str()
       ->option_text("FORMAT");
 }
 
-int PrintInventory(const Flags& flags) {
+void Override(const Flags& flags, Config& config) {
+  if (flags.software) config.software = *flags.software;
+  if (config.resources.empty()) return;
+  if (flags.resource) config.resources.front().name = *flags.resource;
+  if (!flags.replicas) return;
+  for (ResourceConfig& resource : config.resources) resource.sizes.replicas = *flags.replicas;
+}
+
+int PrintInventory(const Flags& flags, const Config& config) {
   auto nodes = ScanRenderNodes(flags.places.roots);
   if (!nodes.ok()) return Fail(kProgram, nodes.status());
-  const auto all = WithSoftware(*std::move(nodes), flags.config.software);
+  const auto all = ApplyConfig(*std::move(nodes), config);
   const std::string text =
-      flags.output == "json" ? InventoryJson(all, flags.config) : InventoryTable(all, flags.config);
+      flags.output == "json" ? InventoryJson(all, config) : InventoryTable(all, config);
   std::fputs(text.c_str(), stdout);
   return 0;
 }
 
-int Serve(const Flags& flags) {
-  rendercar::EpollLoop loop;
-  std::unique_ptr<Agent> agent;
-  bool stopping = false;
-  const rendercar::ShutdownSignals signals(loop, [&](int signal) {
-    if (std::exchange(stopping, true)) return;
-    rendercar::log::Info("stopping", {{"signal", signal}});
-    agent->Stop([&loop] { loop.Quit(); });
-  });
-  NodeMetrics metrics;
-  std::unique_ptr<MetricsServer> server;
-  if (flags.metrics_address != "none") {
-    auto started = MetricsServer::Start(loop, flags.metrics_address, metrics.registry());
-    if (!started.ok()) return Fail(kProgram, started.status());
-    server = *std::move(started);
-    rendercar::log::Info("serving metrics",
-                         {{"address", flags.metrics_address}, {"port", server->port()}});
+// The serving agent and all that it needs, on one loop.
+class Daemon {
+ public:
+  Daemon(const Flags& flags, ConfigSource& source, const Config& config)
+      : flags_(flags),
+        source_(source),
+        hangup_(loop_, [this] { source_.Reload(); }),
+        signals_(loop_, [this](int signal) { Stop(signal); }),
+        agent_(loop_, flags.places, config, metrics_) {}
+
+  absl::Status Run() {
+    RC_RETURN_IF_ERROR(ServeMetrics());
+    const absl::Status started = agent_.Start();
+    if (started.ok()) {
+      source_.Watch(loop_, [this](const absl::StatusOr<Config>& config) { Reconfigure(config); });
+    } else {
+      agent_.Stop([this] { loop_.Quit(); });
+    }
+    loop_.Run();
+    server_.reset();
+    return started;
   }
-  agent = std::make_unique<Agent>(loop, flags.places, flags.config, metrics);
-  const absl::Status started = agent->Start();
-  if (!started.ok()) agent->Stop([&loop] { loop.Quit(); });
-  loop.Run();
-  server.reset();
-  agent.reset();
-  return started.ok() ? 0 : Fail(kProgram, started);
+
+ private:
+  absl::Status ServeMetrics() {
+    if (flags_.metrics_address == "none") return absl::OkStatus();
+    RC_ASSIGN_OR_RETURN(server_,
+                        MetricsServer::Start(loop_, flags_.metrics_address, metrics_.registry()));
+    log::Info("serving metrics", {{"address", flags_.metrics_address}, {"port", server_->port()}});
+    return absl::OkStatus();
+  }
+  void Stop(int signal) {
+    if (std::exchange(stopping_, true)) return;
+    log::Info("stopping", {{"signal", signal}});
+    agent_.Stop([this] { loop_.Quit(); });
+  }
+  void Reconfigure(const absl::StatusOr<Config>& config) {
+    if (stopping_) return;
+    metrics_.ConfigRead(config.ok() ? agent_.Reconfigure(*config) : config.status());
+  }
+
+  const Flags& flags_;
+  ConfigSource& source_;
+  EpollLoop loop_;
+  HangupSignal hangup_;
+  ShutdownSignals signals_;
+  NodeMetrics metrics_;
+  Agent agent_;
+  std::unique_ptr<MetricsServer> server_;
+  bool stopping_ = false;
+};
+
+int Main(int argc, char** argv) {
+  CLI::App app{
+      "Offers this machine's render nodes to the kubelet as shares that pods can ask for."};
+  ProgramFlags program(app, kProgram);
+  Flags flags;
+  AddPlaceFlags(app, flags);
+  AddConfigFlags(app, flags);
+  if (const auto exit = program.Parse(argc, argv)) return static_cast<int>(*exit);
+  ConfigSource source(flags.config_path, [&flags](Config& config) { Override(flags, config); });
+  const auto config = source.Load();
+  if (!config.ok()) return Fail(kProgram, config.status());
+  if (flags.print_config) std::fputs(PrintConfig(*config).c_str(), stdout);
+  if (flags.check_config || flags.print_config) return 0;
+  if (flags.one_shot) return PrintInventory(flags, *config);
+  Daemon daemon(flags, source, *config);
+  const absl::Status served = daemon.Run();
+  return served.ok() ? 0 : Fail(kProgram, served);
 }
 
 }  // namespace
+}  // namespace rendercar::node
 
-int main(int argc, char** argv) {
-  CLI::App app{
-      "Offers this machine's render nodes to the kubelet as shares that pods can ask for."};
-  rendercar::ProgramFlags program(app, kProgram);
-  Flags flags;
-  AddPlaceFlags(app, flags);
-  AddShareFlags(app, flags);
-  if (const auto exit = program.Parse(argc, argv)) return static_cast<int>(*exit);
-  return flags.one_shot ? PrintInventory(flags) : Serve(flags);
-}
+int main(int argc, char** argv) { return rendercar::node::Main(argc, argv); }

@@ -10,9 +10,6 @@
 namespace rendercar::node {
 namespace {
 
-using prometheus::BuildCounter;
-using prometheus::BuildGauge;
-
 std::string ResultLabel(const absl::Status& result) {
   return result.ok() ? "ok" : absl::StatusCodeToString(result.code());
 }
@@ -21,51 +18,45 @@ std::string ResultLabel(const absl::Status& result) {
 
 NodeMetrics::NodeMetrics()
     : registry_(std::make_shared<prometheus::Registry>()),
-      node_healthy_(BuildGauge()
-                        .Name("rendercar_node_render_node_healthy")
-                        .Help("1 while the render node can be used, 0 while it cannot.")
-                        .Register(*registry_)),
-      shares_(BuildGauge()
-                  .Name("rendercar_node_shares")
-                  .Help("Shares of a render node, by the state that the kubelet is told.")
-                  .Register(*registry_)),
-      allocations_(BuildCounter()
-                       .Name("rendercar_node_allocations_total")
-                       .Help("Allocate calls of the kubelet, by result.")
-                       .Register(*registry_)),
-      allocated_shares_(BuildCounter()
-                            .Name("rendercar_node_allocated_shares_total")
-                            .Help("Shares that successful Allocate calls gave out.")
-                            .Register(*registry_)),
-      registered_(BuildGauge()
-                      .Name("rendercar_node_registered")
-                      .Help("1 while the kubelet knows the resource, 0 while it does not.")
-                      .Register(*registry_)),
-      registrations_(BuildCounter()
-                         .Name("rendercar_node_registrations_total")
-                         .Help("Attempts to register with the kubelet, by result.")
-                         .Register(*registry_)),
+      node_healthy_(AddGauge("rendercar_node_render_node_healthy",
+                             "1 while the render node can be used, 0 while it cannot.")),
+      shares_(AddGauge("rendercar_node_shares",
+                       "Shares of a render node, by the state that the kubelet is told.")),
+      allocations_(AddCounter("rendercar_node_allocations_total",
+                              "Allocate calls of the kubelet, by result.")),
+      allocated_shares_(AddCounter("rendercar_node_allocated_shares_total",
+                                   "Shares that successful Allocate calls gave out.")),
+      registered_(AddGauge("rendercar_node_registered",
+                           "1 while the kubelet knows the resource, 0 while it does not.")),
+      registrations_(AddCounter("rendercar_node_registrations_total",
+                                "Attempts to register with the kubelet, by result.")),
       sockets_restored_(
-          BuildCounter()
-              .Name("rendercar_node_sockets_restored_total")
-              .Help("Times that the plugin's socket was removed by others and made again.")
-              .Register(*registry_)) {
-  BuildGauge()
-      .Name("rendercar_build_info")
-      .Help("1; the label says which build runs.")
-      .Register(*registry_)
+          AddCounter("rendercar_node_sockets_restored_total",
+                     "Times that the plugin's socket was removed by others and made again.")),
+      config_valid_(
+          AddGauge("rendercar_node_config_valid",
+                   "1 while the newest configuration is in force, 0 while it is refused.")) {
+  config_valid_.Add({}).Set(1);
+  AddGauge("rendercar_build_info", "1; the label says which build runs.")
       .Add({{"component", "node"}, {"version", kVersion}})
       .Set(1);
+}
+
+NodeMetrics::Gauges& NodeMetrics::AddGauge(const char* name, const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(*registry_);
+}
+
+NodeMetrics::Counters& NodeMetrics::AddCounter(const char* name, const char* help) {
+  return prometheus::BuildCounter().Name(name).Help(help).Register(*registry_);
 }
 
 void NodeMetrics::SharesChanged(const std::string& resource, const ShareTable& table) {
   for (const auto& [gauge, family] : node_series_[resource]) family->Remove(gauge);
   node_series_[resource].clear();
   std::map<std::string, std::string> problems;
-  const size_t each = table.nodes().empty() ? 0 : table.shares().size() / table.nodes().size();
-  for (const RenderNode& node : table.nodes()) {
-    SetNode(resource, node, each);
-    problems[node.id] = node.problem;
+  for (size_t i = 0; i < table.nodes().size(); ++i) {
+    SetNode(resource, table.nodes()[i], table.CountOf(i));
+    problems[table.nodes()[i].id] = table.nodes()[i].problem;
   }
   for (const auto& [id, problem] : problems_[resource]) {
     if (problems.count(id) == 0) {
@@ -73,6 +64,24 @@ void NodeMetrics::SharesChanged(const std::string& resource, const ShareTable& t
     }
   }
   problems_[resource] = std::move(problems);
+}
+
+void NodeMetrics::ResourceRemoved(const std::string& resource) {
+  for (const auto& [gauge, family] : node_series_[resource]) family->Remove(gauge);
+  node_series_.erase(resource);
+  problems_.erase(resource);
+  registered_.Remove(&registered_.Add({{"resource", resource}}));
+  log::Info("resource is offered no longer", {{"resource", resource}});
+}
+
+void NodeMetrics::ConfigRead(const absl::Status& result) {
+  config_valid_.Add({}).Set(result.ok() ? 1 : 0);
+  if (result.ok()) {
+    log::Info("the configuration is in force");
+  } else {
+    log::Error("the configuration is refused, the old one stays in force",
+               {{"why", std::string(result.message())}});
+  }
 }
 
 void NodeMetrics::SetNode(const std::string& resource, const RenderNode& node, size_t shares) {

@@ -22,6 +22,8 @@ class NodeMetrics final : public Report {
   const std::shared_ptr<prometheus::Registry>& registry() const { return registry_; }
 
   void SharesChanged(const std::string& resource, const ShareTable& table) override;
+  void ResourceRemoved(const std::string& resource) override;
+  void ConfigRead(const absl::Status& result) override;
   void Allocated(const std::string& resource, size_t shares, const absl::Status& result) override;
   void RegistrationTried(const std::string& resource, const absl::Status& result) override;
   void Registered(const std::string& resource) override;
@@ -32,6 +34,8 @@ class NodeMetrics final : public Report {
   using Counters = prometheus::Family<prometheus::Counter>;
   using Gauges = prometheus::Family<prometheus::Gauge>;
 
+  Gauges& AddGauge(const char* name, const char* help);
+  Counters& AddCounter(const char* name, const char* help);
   void SetNode(const std::string& resource, const RenderNode& node, size_t shares);
 
   const std::shared_ptr<prometheus::Registry> registry_;
@@ -42,6 +46,7 @@ class NodeMetrics final : public Report {
   Gauges& registered_;
   Counters& registrations_;
   Counters& sockets_restored_;
+  Gauges& config_valid_;
   // The series of render nodes by resource, so that those of a node that went can go too.
   std::map<std::string, std::vector<std::pair<prometheus::Gauge*, Gauges*>>> node_series_;
   std::map<std::string, std::map<std::string, std::string>> problems_;

@@ -16,18 +16,37 @@ std::string PciId(const RenderNode& node) {
 
 std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
 
+// The resource that offers the node; nullptr when none does.
+const ResourceConfig* ResourceOf(const Config& config, const RenderNode& node) {
+  for (size_t i = 0; i < config.resources.size(); ++i) {
+    if (!NodesOf(config, i, {node}).empty()) return &config.resources[i];
+  }
+  return nullptr;
+}
+
+nlohmann::json Shares(const RenderNode& node, const ResourceConfig* resource) {
+  nlohmann::json shares = nlohmann::json::array();
+  if (resource == nullptr) return shares;
+  const ShareTable table({node}, resource->sizes);
+  for (const Share& share : table.shares()) {
+    shares.push_back({{"id", share.id}, {"video_memory_bytes", share.video_memory_bytes}});
+  }
+  return shares;
+}
+
 }  // namespace
 
 std::string InventoryTable(const std::vector<RenderNode>& nodes, const Config& config) {
-  static constexpr char kRow[] = "{:<20} {:<20} {:<12} {:<10} {:<5} {:<22} {:<7} {}\n";
+  static constexpr char kRow[] = "{:<20} {:<20} {:<12} {:<10} {:<5} {:<24} {:<7} {}\n";
   std::string out =
       fmt::format(kRow, "NODE", "PATH", "DRIVER", "PCI-ID", "NUMA", "RESOURCE", "SHARES", "HEALTH");
   for (const RenderNode& node : nodes) {
-    for (const ResourceConfig& resource : config.resources) {
-      out += fmt::format(kRow, node.id, node.path, node.driver, OrDash(PciId(node)),
-                         node.numa_node < 0 ? "-" : std::to_string(node.numa_node), resource.name,
-                         resource.sizes.replicas, node.healthy() ? "healthy" : node.problem);
-    }
+    const ResourceConfig* resource = ResourceOf(config, node);
+    out += fmt::format(kRow, node.id, node.path, node.driver, OrDash(PciId(node)),
+                       node.numa_node < 0 ? "-" : std::to_string(node.numa_node),
+                       resource == nullptr ? "-" : resource->name,
+                       resource == nullptr ? 0 : ShareCount(resource->sizes, node),
+                       node.healthy() ? "healthy" : node.problem);
   }
   if (nodes.empty()) out += "no render node found; --software=always offers the software one\n";
   return out;
@@ -36,26 +55,19 @@ std::string InventoryTable(const std::vector<RenderNode>& nodes, const Config& c
 std::string InventoryJson(const std::vector<RenderNode>& nodes, const Config& config) {
   nlohmann::json json{{"nodes", nlohmann::json::array()}};
   for (const RenderNode& node : nodes) {
-    nlohmann::json entry{{"id", node.id},
-                         {"path", node.path},
-                         {"driver", node.driver},
-                         {"software", node.software},
-                         {"pci_address", node.pci_address},
-                         {"pci_id", PciId(node)},
-                         {"numa_node", node.numa_node},
-                         {"video_memory_bytes", node.video_memory_bytes},
-                         {"healthy", node.healthy()},
-                         {"problem", node.problem},
-                         {"shares", nlohmann::json::array()}};
-    for (const ResourceConfig& resource : config.resources) {
-      const ShareTable table({node}, resource.sizes);
-      for (const Share& share : table.shares()) {
-        entry["shares"].push_back({{"resource", resource.name},
-                                   {"id", share.id},
-                                   {"video_memory_bytes", share.video_memory_bytes}});
-      }
-    }
-    json["nodes"].push_back(std::move(entry));
+    const ResourceConfig* resource = ResourceOf(config, node);
+    json["nodes"].push_back({{"id", node.id},
+                             {"path", node.path},
+                             {"driver", node.driver},
+                             {"software", node.software},
+                             {"pci_address", node.pci_address},
+                             {"pci_id", PciId(node)},
+                             {"numa_node", node.numa_node},
+                             {"video_memory_bytes", node.video_memory_bytes},
+                             {"healthy", node.healthy()},
+                             {"problem", node.problem},
+                             {"resource", resource == nullptr ? "" : resource->name},
+                             {"shares", Shares(node, resource)}});
   }
   return json.dump(2) + "\n";
 }

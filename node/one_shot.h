@@ -12,7 +12,7 @@ namespace rendercar::node {
 // One line a node and resource, under a head line.
 std::string InventoryTable(const std::vector<RenderNode>& nodes, const Config& config);
 
-// {"nodes": [{"id", "path", ..., "shares": [{"resource", "id", ...}]}]}.
+// {"nodes": [{"id", "path", ..., "resource", "shares": [{"id", "video_memory_bytes"}]}]}.
 std::string InventoryJson(const std::vector<RenderNode>& nodes, const Config& config);
 
 }  // namespace rendercar::node

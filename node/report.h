@@ -16,6 +16,10 @@ class Report {
 
   // The shares of `resource` are these now.
   virtual void SharesChanged(const std::string& resource, const ShareTable& table) = 0;
+  // `resource` is offered no longer.
+  virtual void ResourceRemoved(const std::string& resource) = 0;
+  // A configuration was read again: OK and in force, or why it was refused and the old one stays.
+  virtual void ConfigRead(const absl::Status& result) = 0;
   // An Allocate call was answered so; `shares` were asked for.
   virtual void Allocated(const std::string& resource, size_t shares,
                          const absl::Status& result) = 0;

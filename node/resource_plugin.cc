@@ -51,8 +51,10 @@ absl::Status ResourcePlugin::Start() {
   return absl::OkStatus();
 }
 
-void ResourcePlugin::SetNodes(std::vector<RenderNode> nodes) {
-  if (nodes == table_.nodes()) return;
+void ResourcePlugin::Update(const ResourceConfig& config, std::vector<RenderNode> nodes) {
+  const bool same_cut = config.sizes == config_.sizes;
+  config_ = config;
+  if (same_cut && nodes == table_.nodes()) return;
   table_ = ShareTable(std::move(nodes), config_.sizes);
   report_.SharesChanged(config_.name, table_);
   service_.SendList();

@@ -21,7 +21,8 @@ class ResourcePlugin final : public DevicePluginHandler {
 
   // Makes the socket and registers if the kubelet is there.
   absl::Status Start();
-  void SetNodes(std::vector<RenderNode> nodes);
+  // The policy and nodes from now on; what the kubelet allocated stays allocated.
+  void Update(const ResourceConfig& config, std::vector<RenderNode> nodes);
   // Compares what should be with what is: the own socket, the kubelet's, the stream.
   // `kubelet_appeared`: its socket is known to be a new one.
   void Check(bool kubelet_appeared);
@@ -48,7 +49,7 @@ class ResourcePlugin final : public DevicePluginHandler {
   bool StreamIsMissing();
 
   const Places places_;
-  const ResourceConfig config_;
+  ResourceConfig config_;
   const std::string endpoint_;
   const std::string path_;
   SessionDirs& dirs_;

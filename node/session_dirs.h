@@ -40,6 +40,8 @@ class SessionDirs {
   };
   explicit SessionDirs(Options options, Clock clock = std::chrono::system_clock::now);
 
+  void SetOwner(std::optional<uid_t> owner) { options_.owner = owner; }
+
   // A fresh directory for `share_id`. Errors name the path and what to do.
   absl::StatusOr<std::string> Make(std::string_view share_id);
   // Undoes Make, for an allocation that failed later.
@@ -58,7 +60,7 @@ class SessionDirs {
   absl::Status PrepareRoot() const;
   std::string NewName() const;
 
-  const Options options_;
+  Options options_;
   const Clock clock_;
 };
 

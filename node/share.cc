@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "common/status.h"
@@ -14,11 +15,20 @@ std::string ShareId(std::string_view node_id, uint32_t number) {
   return fmt::format("{}-{}", node_id, number);
 }
 
+uint32_t ShareCount(const ShareSizes& sizes, const RenderNode& node) {
+  const uint32_t wanted = sizes.replicas == 0 ? 1 : sizes.replicas;
+  if (sizes.video_memory_bytes == 0 || node.video_memory_bytes == 0) return wanted;
+  const uint64_t room =
+      std::min<uint64_t>(node.video_memory_bytes / sizes.video_memory_bytes, kMaxReplicas);
+  if (sizes.replicas == 0) return static_cast<uint32_t>(room);
+  return sizes.overcommit ? wanted : static_cast<uint32_t>(std::min<uint64_t>(wanted, room));
+}
+
 ShareTable::ShareTable(std::vector<RenderNode> nodes, const ShareSizes& sizes)
     : nodes_(std::move(nodes)) {
-  shares_.reserve(nodes_.size() * sizes.replicas);
   for (size_t i = 0; i < nodes_.size(); ++i) {
-    for (uint32_t number = 0; number < sizes.replicas; ++number) {
+    counts_.push_back(ShareCount(sizes, nodes_[i]));
+    for (uint32_t number = 0; number < counts_.back(); ++number) {
       Share share{ShareId(nodes_[i].id, number), i, sizes.video_memory_bytes};
       RC_CHECK(share.id.size() <= kMaxShareIdBytes, "a node's id leaves no room for share numbers");
       by_id_.emplace(share.id, shares_.size());

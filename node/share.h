@@ -23,11 +23,19 @@ struct Share {
   uint64_t video_memory_bytes = 0;  // 0: no limit
 };
 
-// How the nodes are cut: alike for all nodes of a resource.
+// How the nodes of a resource are cut.
 struct ShareSizes {
-  uint32_t replicas = 1;
+  uint32_t replicas = 0;            // 0: as many as the video memory gives
   uint64_t video_memory_bytes = 0;  // for each share; 0: no limit
+  bool overcommit = false;          // promise more video memory than there is
+
+  bool operator==(const ShareSizes&) const = default;
 };
+
+// Shares that `node` is cut into: the replicas, and no more than its video memory has room for
+// (unless overcommitted). A node whose driver tells no size is cut into the replicas, or is one
+// share.
+uint32_t ShareCount(const ShareSizes& sizes, const RenderNode& node);
 
 // All shares of one resource at one moment; immutable.
 class ShareTable {
@@ -38,11 +46,13 @@ class ShareTable {
   const std::vector<RenderNode>& nodes() const { return nodes_; }
   const std::vector<Share>& shares() const { return shares_; }
   const RenderNode& NodeOf(const Share& share) const { return nodes_[share.node_index]; }
+  size_t CountOf(size_t node_index) const { return counts_[node_index]; }
   // nullptr when there is no such share.
   const Share* Find(std::string_view id) const;
 
  private:
   std::vector<RenderNode> nodes_;
+  std::vector<size_t> counts_;
   std::vector<Share> shares_;
   std::unordered_map<std::string, size_t> by_id_;
 };

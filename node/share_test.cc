@@ -30,6 +30,33 @@ TEST(ShareTest, finds_a_share_by_its_id_only) {
   EXPECT_EQ(table.Find(""), nullptr);
 }
 
+struct CutCase {
+  ShareSizes sizes;
+  uint64_t video_memory_bytes;
+  uint32_t shares;
+};
+
+TEST(ShareTest, nodes_are_cut_by_replicas_and_by_video_memory) {
+  const std::vector<CutCase> cases{
+      {{.replicas = 4}, 0, 4},
+      {{.replicas = 4}, 1000, 4},
+      {{.video_memory_bytes = 300}, 1000, 3},
+      {{.replicas = 2, .video_memory_bytes = 300}, 1000, 2},
+      {{.replicas = 8, .video_memory_bytes = 300}, 1000, 3},
+      {{.replicas = 8, .video_memory_bytes = 300, .overcommit = true}, 1000, 8},
+      {{.video_memory_bytes = 300}, 0, 1},
+      {{.video_memory_bytes = 2000}, 1000, 0},
+      {{.video_memory_bytes = 1}, 1'000'000, kMaxReplicas},
+  };
+  for (const CutCase& c : cases) {
+    RenderNode node;
+    node.video_memory_bytes = c.video_memory_bytes;
+    EXPECT_EQ(ShareCount(c.sizes, node), c.shares)
+        << c.sizes.replicas << " x " << c.sizes.video_memory_bytes << " of "
+        << c.video_memory_bytes;
+  }
+}
+
 TEST(ShareTest, the_longest_id_fits_the_kubelets_limit) {
   FakeSysfs sysfs;
   sysfs.AddPlatform(128, std::string(200, 'x'));

@@ -1,0 +1,212 @@
+// The configuration file of the node agent: YAML, checked key by key.
+// SPDX-License-Identifier: Apache-2.0
+#include "node/config_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+
+#include "node/yaml_reader.h"
+
+namespace rendercar::node {
+namespace {
+
+constexpr char kApiVersion[] = "rendercar.dev/v1alpha1";
+constexpr char kKind[] = "NodeConfig";
+
+const std::map<std::string, SoftwareMode>& SoftwareWords() {
+  static const std::map<std::string, SoftwareMode> words{{"auto", SoftwareMode::kAuto},
+                                                         {"always", SoftwareMode::kAlways},
+                                                         {"never", SoftwareMode::kNever}};
+  return words;
+}
+
+const std::map<std::string, Placement>& PlacementWords() {
+  static const std::map<std::string, Placement> words{{"packed", Placement::kPacked},
+                                                      {"spread", Placement::kSpread}};
+  return words;
+}
+
+template <typename T>
+std::string WordFor(const std::map<std::string, T>& words, T value) {
+  for (const auto& [word, v] : words) {
+    if (v == value) return word;
+  }
+  return "";
+}
+
+bool IsResourceName(const std::string& name) {
+  const size_t slash = name.find('/');
+  return slash != std::string::npos && slash > 0 && slash + 1 < name.size() && name.size() <= 253 &&
+         name.find('/', slash + 1) == std::string::npos &&
+         name.find("kubernetes.io/") == std::string::npos &&
+         name.find_first_not_of(
+             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._/") ==
+             std::string::npos;
+}
+
+void ReadSelector(YamlMap& parent, const char* key, NodeSelector& selector) {
+  const auto node = parent.Map(key);
+  if (!node) return;
+  YamlMap map(*node, parent.PathOf(key) + ".", parent.errors());
+  map.Read("drivers", selector.drivers);
+  map.Read("pciIds", selector.pci_ids);
+  map.Read("addresses", selector.addresses);
+  map.ReadBytes("minVideoMemory", selector.min_video_memory_bytes);
+  map.ReadBytes("maxVideoMemory", selector.max_video_memory_bytes);
+  if (map.Has("software")) map.Read("software", selector.software.emplace());
+  for (std::string& id : selector.pci_ids) {
+    std::transform(id.begin(), id.end(), id.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  }
+}
+
+ResourceConfig ReadResource(YamlMap& map) {
+  ResourceConfig resource;
+  map.Read("name", resource.name);
+  if (!IsResourceName(resource.name)) {
+    map.Wrong("name", "DOMAIN/NAME outside kubernetes.io");
+  }
+  ReadSelector(map, "select", resource.select);
+  ReadSelector(map, "deny", resource.deny);
+  map.ReadBytes("videoMemoryPerShare", resource.sizes.video_memory_bytes);
+  if (resource.sizes.video_memory_bytes != 0) resource.sizes.replicas = 0;
+  map.ReadNumber("replicas", 1, kMaxReplicas, resource.sizes.replicas);
+  map.Read("overcommit", resource.sizes.overcommit);
+  map.ReadNumber("maxSharesPerContainer", 1, 64, resource.max_shares_per_container);
+  map.Read("allowSameNode", resource.allow_same_node);
+  map.ReadWord("placement", PlacementWords(), resource.placement);
+  return resource;
+}
+
+void ReadResources(YamlMap& map, Config& config) {
+  if (!map.Has("resources")) return;
+  config.resources.clear();
+  std::set<std::string> names;
+  for (const YAML::Node& node : map.Maps("resources")) {
+    const std::string path = map.PathOf(fmt::format("resources[{}].", config.resources.size()));
+    YamlMap resource(node, path, map.errors());
+    config.resources.push_back(ReadResource(resource));
+    if (!names.insert(config.resources.back().name).second) {
+      resource.Wrong("name", "a name that no other resource has");
+    }
+  }
+}
+
+void ReadDocument(YamlMap& map, Config& config) {
+  std::string version;
+  std::string kind;
+  map.Read("apiVersion", version);
+  map.Read("kind", kind);
+  if (version != kApiVersion) map.Wrong("apiVersion", kApiVersion);
+  if (kind != kKind) map.Wrong("kind", kKind);
+  map.ReadWord("software", SoftwareWords(), config.software);
+  ReadResources(map, config);
+  map.Read("drain", config.drain);
+  if (map.Has("sessionOwner")) {
+    map.ReadNumber("sessionOwner", 0, 4'000'000'000U, config.session_owner.emplace());
+  }
+  map.Read("cdiDirectory", config.cdi_dir);
+  map.Read("nfdDirectory", config.nfd_dir);
+}
+
+void EmitSelector(YAML::Emitter& out, const char* key, const NodeSelector& selector) {
+  if (selector == NodeSelector{}) return;
+  out << YAML::Key << key << YAML::Value << YAML::BeginMap;
+  const auto list = [&](const char* name, const std::vector<std::string>& values) {
+    if (!values.empty()) out << YAML::Key << name << YAML::Value << YAML::Flow << values;
+  };
+  list("drivers", selector.drivers);
+  list("pciIds", selector.pci_ids);
+  list("addresses", selector.addresses);
+  if (selector.min_video_memory_bytes != 0) {
+    out << YAML::Key << "minVideoMemory" << YAML::Value << selector.min_video_memory_bytes;
+  }
+  if (selector.max_video_memory_bytes != 0) {
+    out << YAML::Key << "maxVideoMemory" << YAML::Value << selector.max_video_memory_bytes;
+  }
+  if (selector.software) out << YAML::Key << "software" << YAML::Value << *selector.software;
+  out << YAML::EndMap;
+}
+
+void EmitResource(YAML::Emitter& out, const ResourceConfig& resource) {
+  out << YAML::BeginMap << YAML::Key << "name" << YAML::Value << resource.name;
+  EmitSelector(out, "select", resource.select);
+  EmitSelector(out, "deny", resource.deny);
+  if (resource.sizes.replicas != 0) {
+    out << YAML::Key << "replicas" << YAML::Value << resource.sizes.replicas;
+  }
+  if (resource.sizes.video_memory_bytes != 0) {
+    out << YAML::Key << "videoMemoryPerShare" << YAML::Value << resource.sizes.video_memory_bytes;
+  }
+  out << YAML::Key << "overcommit" << YAML::Value << resource.sizes.overcommit;
+  out << YAML::Key << "maxSharesPerContainer" << YAML::Value << resource.max_shares_per_container;
+  out << YAML::Key << "allowSameNode" << YAML::Value << resource.allow_same_node;
+  out << YAML::Key << "placement" << YAML::Value << WordFor(PlacementWords(), resource.placement);
+  out << YAML::EndMap;
+}
+
+}  // namespace
+
+absl::StatusOr<Config> ParseConfig(const std::string& text, const std::string& file) {
+  YAML::Node root;
+  try {
+    root = YAML::Load(text);
+  } catch (const YAML::Exception& error) {
+    return absl::DataLossError(
+        fmt::format("{}:{}: this is no YAML: {}", file, error.mark.line + 1, error.msg));
+  }
+  YamlMap::Errors errors{.file = file};
+  Config config;
+  if (!root.IsMap()) {
+    return absl::DataLossError(fmt::format(
+        "{}:1: expected a map with apiVersion, kind and resources, found something else", file));
+  }
+  try {
+    YamlMap map(root, "", errors);
+    ReadDocument(map, config);
+  } catch (const YAML::Exception& error) {
+    return absl::DataLossError(fmt::format("{}:{}: {}", file, error.mark.line + 1, error.msg));
+  }
+  if (!errors.first.ok()) return errors.first;
+  return config;
+}
+
+absl::StatusOr<std::string> ReadConfigFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    return ErrnoStatus(errno, fmt::format("cannot read the configuration file '{}'", path));
+  }
+  std::string text(kMaxConfigBytes + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(file.gcount()));
+  if (text.size() > kMaxConfigBytes) {
+    return absl::DataLossError(
+        fmt::format("{}:1: the file is larger than {} bytes", path, kMaxConfigBytes));
+  }
+  return text;
+}
+
+std::string PrintConfig(const Config& config) {
+  YAML::Emitter out;
+  out << YAML::BeginMap << YAML::Key << "apiVersion" << YAML::Value << kApiVersion;
+  out << YAML::Key << "kind" << YAML::Value << kKind;
+  out << YAML::Key << "software" << YAML::Value << WordFor(SoftwareWords(), config.software);
+  if (config.session_owner) {
+    out << YAML::Key << "sessionOwner" << YAML::Value << *config.session_owner;
+  }
+  if (!config.cdi_dir.empty()) out << YAML::Key << "cdiDirectory" << YAML::Value << config.cdi_dir;
+  if (!config.nfd_dir.empty()) out << YAML::Key << "nfdDirectory" << YAML::Value << config.nfd_dir;
+  if (!config.drain.empty()) {
+    out << YAML::Key << "drain" << YAML::Value << YAML::Flow << config.drain;
+  }
+  out << YAML::Key << "resources" << YAML::Value << YAML::BeginSeq;
+  for (const ResourceConfig& resource : config.resources) EmitResource(out, resource);
+  out << YAML::EndSeq << YAML::EndMap;
+  return std::string(out.c_str()) + "\n";
+}
+
+}  // namespace rendercar::node
