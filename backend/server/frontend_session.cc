@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_gpu.h>
-#include <linux/virtio_ids.h>
 #include <sys/epoll.h>
 
 #include <cstring>
@@ -23,6 +22,7 @@ constexpr uint64_t Bit(uint32_t number) { return uint64_t{1} << number; }
 
 constexpr uint32_t kRingIndirectDesc = 28;  // VIRTIO_RING_F_INDIRECT_DESC
 constexpr uint32_t kRingEventIdx = 29;      // VIRTIO_RING_F_EVENT_IDX
+constexpr uint32_t kLogAll = 26;            // VHOST_F_LOG_ALL
 // Not VHOST_F_LOG_ALL: with it QEMU would migrate the VM and leave it without its GPU's state.
 constexpr uint64_t kTransportFeatures = Bit(VIRTIO_F_VERSION_1) | Bit(kRingIndirectDesc) |
                                         Bit(kRingEventIdx) |
@@ -30,6 +30,12 @@ constexpr uint64_t kTransportFeatures = Bit(VIRTIO_F_VERSION_1) | Bit(kRingIndir
 constexpr uint64_t kProtocolFeatures =
     Bit(wire::VHOST_USER_PROTOCOL_F_MQ) | Bit(wire::VHOST_USER_PROTOCOL_F_REPLY_ACK) |
     Bit(wire::VHOST_USER_PROTOCOL_F_CONFIG) | Bit(wire::VHOST_USER_PROTOCOL_F_RESET_DEVICE);
+
+// What a driver must not take unless it was offered, since the device would have to act on it: its
+// own bits, and of the transport's LOG_ALL, ACCESS_PLATFORM, RING_PACKED and IN_ORDER. The others
+// QEMU offers to drivers by itself, without asking the backend (RING_RESET, for one).
+constexpr uint64_t kBindingFeatures = (Bit(24) - 1) | Bit(kLogAll) | Bit(VIRTIO_F_ACCESS_PLATFORM) |
+                                      Bit(VIRTIO_F_RING_PACKED) | Bit(VIRTIO_F_IN_ORDER);
 
 // The device bounds its own waits at 100 ms; a work thread that takes longer than this has hung,
 // and QEMU is better off with a dead GPU than with a dead main loop.
@@ -139,10 +145,10 @@ void FrontendSession::OnReadable() {
 
 absl::Status FrontendSession::CheckNegotiation(const wire::VhostUserMessage& message) {
   if (const auto* features = std::get_if<wire::SetFeatures>(&message)) {
-    if ((features->features & ~offered_features_) != 0)
+    const uint64_t surplus = features->features & ~offered_features_ & kBindingFeatures;
+    if (surplus != 0)
       return absl::InvalidArgumentError(
-          fmt::format("VHOST_USER_SET_FEATURES takes bits that were not offered: {:#x}",
-                      features->features & ~offered_features_));
+          fmt::format("VHOST_USER_SET_FEATURES takes bits that were not offered: {:#x}", surplus));
     if (!Negotiated(wire::VHOST_USER_PROTOCOL_F_CONFIG))
       return absl::InvalidArgumentError(
           "the frontend lacks the vhost-user protocol feature CONFIG, without which a GPU has no "
