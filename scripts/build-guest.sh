@@ -24,51 +24,65 @@ for tool in apt-get apt-cache cpio depmod dpkg-deb gcc modprobe sha256sum xz; do
 done
 PATH=$PATH:/usr/sbin:/sbin
 
-candidate() { apt-cache policy "$1" | awk '$1 == "Candidate:" && $2 != "(none)" {print $2}'; }
-
-kernel_package() { # the real package behind linux-image-ARCH, of the release itself (not of backports)
-  local version
-  version=$(candidate "linux-image-$arch")
-  [ -n "$version" ] || return 1
-  apt-cache show "linux-image-$arch=$version" | sed -n 's/^Depends: \(linux-image-[^ ,]*\).*/\1/p' | head -1
+candidates() { # NAME=VERSION of those of "$@" that exist (virtual packages do not)
+  apt-cache policy "$@" | awk '/^[^ ]/ {name = substr($1, 1, length($1) - 1)}
+    $1 == "Candidate:" && $2 != "(none)" {print name "=" $2}'
 }
 
-closure() { # every real package that "$@" need, themselves included
-  apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances "$@" |
-    grep '^[a-z0-9]' | sort -u
-}
-
-resolve() { # prints NAME=VERSION lines of all packages that go in
-  local kernel names name version
-  kernel=$(kernel_package) || return 1
+resolve() { # NAME=VERSION of all packages that go in; the kernel is the release's own, not that of backports
+  local meta kernel names=(busybox-static)
+  meta=$(candidates "linux-image-$arch")
+  [ -n "$meta" ] || return 1
+  kernel=$(apt-cache show "$meta" | sed -n 's/^Depends: \(linux-image-[^ ,]*\).*/\1/p' | head -1)
   [ -n "$kernel" ] || return 1
-  names=("$kernel" busybox-static)
-  if [ "$kind" = 3d ]; then mapfile -t -O 2 names < <(closure "${mesa_packages[@]}"); fi
-  for name in "${names[@]}"; do
-    version=$(candidate "$name")
-    [ -n "$version" ] || continue # virtual
-    printf '%s=%s\n' "$name" "$version"
-  done
+  if [ "$kind" = 3d ]; then
+    mapfile -t -O 1 names < <(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks \
+      --no-replaces --no-enhances "${mesa_packages[@]}" | grep '^[a-z0-9]' | sort -u)
+  fi
+  candidates "$kernel" "${names[@]}"
 }
 
+hash_of() { sha256sum | cut -c1-16; }
 mkdir -p "$cache/debs"
 exec 9>"$cache/lock"
 flock 9 # two builds at once share the work
+
+# Nothing that decides the outcome has changed since the last run: no need to ask apt.
+inputs=$({ ls -l --time-style=full-iso /var/lib/apt/lists /etc/apt/sources.list*; cat scripts/build-guest.sh "$source"/*; } 2>/dev/null | hash_of)
+if [ "$(head -n 1 "$cache/$kind.last" 2>/dev/null)" = "$inputs" ]; then
+  result=$(sed -n 2p "$cache/$kind.last")
+  if [ -e "$result/initrd" ]; then
+    say "up to date"
+    printf '%s\n' "$result"
+    exit 0
+  fi
+fi
+finish() { # MESSAGE
+  printf '%s\n' "$inputs" "$result" >"$cache/$kind.last.new"
+  mv "$cache/$kind.last.new" "$cache/$kind.last"
+  say "$1"
+  printf '%s\n' "$result"
+}
+
 if ! packages=$(resolve); then
   say "updating the package lists"
   apt-get update -q >&2 || die "apt-get update failed; is a Debian mirror reachable?"
   packages=$(resolve) || die "no package linux-image-$arch in /etc/apt's sources"
 fi
-hash=$({ printf '%s\n' "$packages"; cat scripts/build-guest.sh "$source"/*; } | sha256sum | cut -c1-16)
-result=$PWD/$cache/$kind-$hash
+# Two cached parts: what comes from packages (slow, seldom new), and that plus our own files (quick).
+base=$PWD/$cache/base-$kind-$({ printf '%s\n' "$packages"; cat scripts/build-guest.sh; } | hash_of)
+result=$PWD/$cache/$kind-$({ echo "$base"; cat "$source"/*; } | hash_of)
 if [ -e "$result/initrd" ]; then
-  say "up to date ($(du -sh "$result" | cut -f1))"
-  printf '%s\n' "$result"
+  finish "up to date"
   exit 0
 fi
 
 work=$(mktemp -d "$PWD/$cache/.building-XXXXXX")
 trap 'rm -rf "$work"' EXIT
+
+pack() { # FOLDER ARCHIVE
+  (cd "$1" && find . -print0 | LC_ALL=C sort -z | cpio --null --create --format=newc --quiet --owner=0:0) >"$2"
+}
 
 deb_of() { # the cached file of NAME=VERSION, if it is there
   local file="$cache/debs/${1%%=*}_${1#*=}_"
@@ -84,30 +98,7 @@ download() {
   (cd "$work/debs" && apt-get download -q -o APT::Sandbox::User=root "${wanted[@]}" >/dev/null) || return 1
   mv "$work"/debs/*.deb "$cache/debs/"
 }
-if ! download; then
-  say "a package is gone from the mirror: updating the package lists"
-  apt-get update -q >&2 || die "apt-get update failed; is a Debian mirror reachable?"
-  packages=$(resolve)
-  download || die "cannot download: ${packages//$'\n'/ }"
-fi
 
-say "unpacking"
-for spec in $packages; do
-  deb=$(deb_of "$spec")
-  [ -n "$deb" ] || die "$spec was downloaded under another name; remove $cache/debs and try again"
-  dpkg-deb -x "$deb" "$work/all"
-done
-root=$work/root
-libs=$root/usr/lib/$multiarch
-mkdir -p "$root"/usr/{bin,lib,lib64,sbin} "$root"/{dev,etc,proc,run,sys,tmp} "$libs" "$work/out"
-for d in bin lib lib64 sbin; do ln -s "usr/$d" "$root/$d"; done
-
-kernel=$(basename "$(echo "$work"/all/boot/vmlinuz-*)")
-release=${kernel#vmlinuz-}
-say "kernel $release"
-cp "$work/all/boot/$kernel" "$work/out/vmlinuz"
-[ -d "$work/all/lib/modules" ] || { mkdir -p "$work/all/lib"; ln -s ../usr/lib/modules "$work/all/lib/modules"; }
-depmod -b "$work/all" "$release"
 add_module() { # with what it needs, in loading order, uncompressed so that busybox's insmod takes it
   local verb path name
   while read -r verb path _; do
@@ -117,48 +108,86 @@ add_module() { # with what it needs, in loading order, uncompressed so that busy
     mkdir -p "$root/usr/lib/modules"
     case $path in *.xz) xz -dc "$path" >"$root/usr/lib/modules/$name" ;; *) cp "$path" "$root/usr/lib/modules/" ;; esac
     echo "/usr/lib/modules/$name" >>"$root/modules.list"
-  done < <(modprobe -d "$work/all" -S "$release" --show-depends "$1")
+  done < <(modprobe -d "$work/all" -S "$1" --show-depends "$2")
 }
-for module in "${modules[@]}"; do add_module "$module"; done
 
-busybox=$(echo "$work"/all/{usr/,}bin/busybox | tr ' ' '\n' | while read -r f; do [ -f "$f" ] && echo "$f" && break; done)
-cp "$busybox" "$root/usr/bin/busybox"
-install -m 755 "$source/init" "$root/init"
-install -m 755 "$source/console" "$root/usr/bin/console"
-say "compiling the guest's programs"
-gcc -O2 -static -o "$root/usr/bin/paint" "$source/paint.c"
+add_kernel() {
+  local kernel release module
+  kernel=$(basename "$(echo "$work"/all/boot/vmlinuz-*)")
+  release=${kernel#vmlinuz-}
+  say "kernel $release"
+  cp "$work/all/boot/$kernel" "$work/base/vmlinuz"
+  [ -d "$work/all/lib/modules" ] || { mkdir -p "$work/all/lib"; ln -s ../usr/lib/modules "$work/all/lib/modules"; }
+  depmod -b "$work/all" "$release"
+  for module in "${modules[@]}"; do add_module "$release" "$module"; done
+}
 
-add_mesa() {
-  local loader path file
-  gcc -O2 -o "$root/usr/bin/scene" "$source/scene.c" "$source/display.c" \
-    $(pkg-config --cflags --libs egl glesv2 gbm libdrm) -lm
+add_mesa() { # the GL, GBM and DRM libraries, what Mesa opens at run time, and all that these need
+  local loader path file wanted=() from=$work/all/usr/lib/$multiarch
   path=$(find "$work/all" -type d -path "*/lib/$multiarch" | tr '\n' ':')
   loader=$(find "$work/all" -name 'ld-linux*.so*' -path "*/lib*" | head -1)
-  local wanted=("$root/usr/bin/scene")
-  for file in "$work"/all/usr/lib/"$multiarch"/{libEGL_mesa.so.0,dri/virtio_gpu_dri.so,gbm/dri_gbm.so}; do
-    [ -e "$file" ] && wanted+=("$file")
+  for file in lib{EGL.so.1,GLESv2.so.2,gbm.so.1,drm.so.2,EGL_mesa.so.0} dri/virtio_gpu_dri.so gbm/dri_gbm.so; do
+    [ -e "$from/$file" ] || continue
+    wanted+=("$from/$file")
+    mkdir -p "$(dirname "$libs/$file")"
+    cp -L "$from/$file" "$libs/$file"
   done
   say "collecting the libraries that Mesa needs"
-  for file in "${wanted[@]}"; do
+  for file in "${wanted[@]}" "$(find "$work/all" -name libm.so.6 | head -1)"; do
+    echo "x => $file"
     "$loader" --library-path "$path" --list "$file" || die "$file lacks a library"
-  done | awk '$2 == "=>" && $3 ~ /^\// {print $3}' | sort -u >"$work/libraries"
+  done | awk '$2 == "=>" && $3 ~ /^\// {print $3}' | grep -v '/\(dri\|gbm\)/' | sort -u >"$work/libraries"
   if grep -v "^$work" "$work/libraries" >&2; then die "the libraries above come from this machine, not from the packages"; fi
   while read -r file; do cp -L "$file" "$libs/"; done <"$work/libraries"
   cp -L "$loader" "$root/usr/lib64/"
-  cp -L "${wanted[1]}" "$libs/"
-  for file in "${wanted[@]:2}"; do
-    mkdir -p "$libs/$(basename "$(dirname "$file")")"
-    cp -L "$file" "$libs/$(basename "$(dirname "$file")")/"
-  done
   mkdir -p "$root/usr/share/glvnd"
   cp -r "$work/all/usr/share/glvnd/egl_vendor.d" "$root/usr/share/glvnd/"
   strip --strip-unneeded "$libs"/*.so* 2>/dev/null || true
 }
-if [ "$kind" = 3d ]; then add_mesa; fi
 
-say "packing the initramfs"
-(cd "$root" && find . -print0 | LC_ALL=C sort -z | cpio --null --create --format=newc --quiet --owner=0:0) >"$work/out/initrd"
-rm -rf "$cache/$kind"-*
-mv "$work/out" "$result"
-say "ready in $((SECONDS - started)) s ($(du -sh "$result" | cut -f1)): $result"
-printf '%s\n' "$result"
+build_base() { # all that comes from packages
+  local spec deb d file root=$work/root libs=$work/root/usr/lib/$multiarch
+  if ! download; then
+    say "a package is gone from the mirror: updating the package lists"
+    apt-get update -q >&2 || die "apt-get update failed; is a Debian mirror reachable?"
+    packages=$(resolve)
+    download || die "cannot download: ${packages//$'\n'/ }"
+  fi
+  say "unpacking"
+  for spec in $packages; do
+    deb=$(deb_of "$spec")
+    [ -n "$deb" ] || die "$spec was downloaded under another name; remove $cache/debs and try again"
+    dpkg-deb -x "$deb" "$work/all"
+  done
+  mkdir -p "$root"/usr/{bin,lib,lib64,sbin} "$root"/{dev,etc,proc,run,sys,tmp} "$libs" "$work/base"
+  for d in bin lib lib64 sbin; do ln -s "usr/$d" "$root/$d"; done
+  add_kernel
+  for file in "$work"/all/{usr/,}bin/busybox; do [ ! -f "$file" ] || cp "$file" "$root/usr/bin/busybox"; done
+  if [ "$kind" = 3d ]; then add_mesa; fi
+  say "packing"
+  pack "$root" "$work/base/initrd"
+  rm -rf "$cache/base-$kind"-*
+  mv "$work/base" "$base"
+}
+
+build_own() { # our own files; the kernel unpacks one archive after the other into the same tree
+  local own=$work/own
+  mkdir -p "$own/usr/bin" "$work/out"
+  install -m 755 "$source/init" "$own/init"
+  install -m 755 "$source/console" "$own/usr/bin/console"
+  say "compiling the guest's programs"
+  gcc -O2 -static -o "$own/usr/bin/paint" "$source/paint.c"
+  if [ "$kind" = 3d ]; then
+    gcc -O2 -o "$own/usr/bin/scene" "$source/scene.c" "$source/display.c" \
+      $(pkg-config --cflags --libs egl glesv2 gbm libdrm) -lm
+  fi
+  pack "$own" "$work/own.cpio"
+  ln "$base/vmlinuz" "$work/out/vmlinuz"
+  cat "$base/initrd" "$work/own.cpio" >"$work/out/initrd"
+  rm -rf "$cache/$kind"-*
+  mv "$work/out" "$result"
+}
+
+if [ ! -e "$base/initrd" ]; then build_base; fi
+build_own
+finish "ready in $((SECONDS - started)) s ($(du -sh "$result" | cut -f1)): $result"

@@ -15,6 +15,13 @@ run=
 names=() pids=() commands=()
 
 step() { printf '\n==> [%3d s] %s\n' $((SECONDS - started)) "$*"; }
+quoted() { # the arguments as one would type them
+  local word
+  for word in "$@"; do
+    case $word in *[!a-zA-Z0-9_=,./:@%+-]* | '') word="'${word//\'/\'\\\'\'}'" ;; esac
+    printf '%s ' "$word"
+  done
+}
 show() { printf '    $ %s\n' "$*"; commands+=("$*"); }
 die() {
   printf '\ndemo: %s\n' "$*" >&2
@@ -57,14 +64,14 @@ trap 'exit 143' TERM HUP
 start() { # NAME COMMAND...: in the background, with a log
   local name=$1
   shift
-  show "$(printf '%q ' "$@")&"
+  show "$(quoted "$@")&"
   "$@" >"$run/$name.log" 2>&1 </dev/null &
   names+=("$name") pids+=($!)
 }
 perform() { # NAME COMMAND...: in the foreground; its output is shown
   local name=$1
   shift
-  show "$(printf '%q ' "$@")"
+  show "$(quoted "$@")"
   "$@" >"$run/$name.log" 2>&1 </dev/null || die_of "$name" "$name failed with exit code $?"
   sed 's/^/      /' "$run/$name.log"
 }

@@ -3,6 +3,7 @@
 SPDX-License-Identifier: Apache-2.0
 """
 
+import functools
 import os
 import re
 import shlex
@@ -23,6 +24,7 @@ STEP_TIMEOUT_S = float(os.environ.get("RENDERCAR_E2E_STEP_TIMEOUT", "60"))
 QEMU = os.environ.get("RENDERCAR_QEMU", "qemu-system-x86_64")
 
 
+@functools.lru_cache
 def guest_image(kind):
     """The folder of the guest image (`vmlinuz`, `initrd`), built if need be. `kind` is 2d or 3d."""
     done = subprocess.run([os.path.join(REPOSITORY, "scripts/build-guest.sh"), kind], stdout=subprocess.PIPE,
