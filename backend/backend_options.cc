@@ -61,6 +61,29 @@ void AddRendererFlags(CLI::App& app, Options& options) {
       ->option_text("PATH");
 }
 
+void AddRendererLimitFlags(CLI::App& app, Options& options) {
+  app.add_option("--probe-cache", options.probe_cache,
+                 "Directory that remembers what the renderer can do, or 'none' (default: "
+                 "$XDG_CACHE_HOME/rendercar, ~/.cache/rendercar or /var/cache/rendercar)")
+      ->option_text("DIR");
+  app.add_option("--watchdog-ms", options.watchdog_ms,
+                 "A renderer that gets nothing done for so long is killed and replaced")
+      ->check(CLI::Range(100, 3'600'000))
+      ->option_text("MS");
+  app.add_option("--renderer-memory", options.renderer_memory,
+                 "Private memory of the renderer, in bytes or with a suffix (default: no limit)")
+      ->transform(CLI::AsSizeValue(false))
+      ->option_text("SIZE");
+  app.add_option("--renderer-spin-us", options.renderer_spin_us,
+                 "How long an idle renderer looks for a command before it sleeps")
+      ->check(CLI::Range(0, 10'000))
+      ->option_text("US");
+  app.add_option("--max-renderer-deaths", options.max_renderer_deaths,
+                 "So many deaths by the guest's commands within a minute turn 3D off")
+      ->check(CLI::PositiveNumber)
+      ->option_text("N");
+}
+
 void AddSessionFlags(CLI::App& app, Options& options) {
   app.add_option("--session", options.session, "Name of the session, for logs")
       ->option_text("NAME");
@@ -109,6 +132,7 @@ Parsed ParseOptions(int argc, char** argv) {
   ProgramFlags common(app, "rendercar-backend");
   AddSocketFlags(app, parsed.options);
   AddRendererFlags(app, parsed.options);
+  AddRendererLimitFlags(app, parsed.options);
   AddSessionFlags(app, parsed.options);
   AddLimitFlags(app, parsed.options.limits);
   bool ignored = false;  // main looked for it before

@@ -23,6 +23,11 @@ struct Options {
   std::string session;
   RendererKind renderer = RendererKind::kProcess;
   std::string renderer_program;  // empty: found beside the own executable
+  std::string probe_cache;       // empty: the default place; "none": no cache
+  uint32_t watchdog_ms = 10'000;
+  uint64_t renderer_memory = 0;  // bytes of private memory; 0: no limit
+  uint32_t renderer_spin_us = 20;
+  uint32_t max_renderer_deaths = 3;
   gpu::Limits limits;
 };
 

@@ -9,7 +9,7 @@
 #include "backend/capabilities.h"
 #include "backend/drm/render_node.h"
 #include "backend/gpu/gpu_device.h"
-#include "backend/gpu/null_renderer.h"
+#include "backend/renderer_setup.h"
 #include "backend/server/server.h"
 #include "common/epoll_loop.h"
 #include "common/log.h"
@@ -47,16 +47,17 @@ absl::StatusOr<StatsWriter> OpenStats(const std::string& path) {
   return StatsWriter::Create(path);
 }
 
-server::DeviceFactory MakeFactory(const Options& options, StatsWriter& stats) {
-  return [&options, &stats](EventLoop& loop, gpu::QueuePort& port) {
+server::DeviceFactory MakeFactory(const Options& options, const RendererSetup& renderer,
+                                  StatsWriter& stats) {
+  return [&options, &renderer, &stats](EventLoop& loop, gpu::QueuePort& port) {
     server::ServedDevice served;
-    served.renderer = std::make_unique<gpu::NullRenderer>();
+    served.renderer = renderer.Make(loop);
     gpu::GpuDevice::Dependencies dependencies;
     dependencies.loop = &loop;
     dependencies.port = &port;
     dependencies.renderer = served.renderer.get();
     dependencies.stats = &stats;
-    served.device = gpu::GpuDevice::Create(dependencies, {options.limits, {}});
+    served.device = gpu::GpuDevice::Create(dependencies, {options.limits, renderer.capabilities()});
     return served;
   };
 }
@@ -72,9 +73,10 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
   const ShutdownSignals signals(loop, [&loop](int) { loop.Quit(); });
   RC_RETURN_IF_ERROR(CheckRenderNode(options.render_node));
   RC_ASSIGN_OR_RETURN(StatsWriter stats, OpenStats(options.stats_path));
+  RC_ASSIGN_OR_RETURN(const RendererSetup renderer, RendererSetup::Find(options, stats));
   RC_ASSIGN_OR_RETURN(Endpoint endpoint, OpenEndpoint(options));
   ExitCode outcome = ExitCode::kOk;
-  server::Server server(loop, stats, MakeFactory(options, stats), {options.persistent},
+  server::Server server(loop, stats, MakeFactory(options, renderer, stats), {options.persistent},
                         [&](const absl::Status& why) {
                           outcome = CodeOf(why);
                           loop.Quit();

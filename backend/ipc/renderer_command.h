@@ -6,8 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "common/status.h"
-
 namespace rendercar::ipc {
 
 struct RendererCommand {
@@ -20,8 +18,5 @@ struct RendererCommand {
   std::vector<std::string> ServeArgv() const;
   std::vector<std::string> ProbeArgv() const;
 };
-
-// rendercar-renderer beside the running program. NotFound when it is not there.
-absl::StatusOr<std::string> FindRendererProgram();
 
 }  // namespace rendercar::ipc

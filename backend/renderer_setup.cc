@@ -1,0 +1,62 @@
+// Which renderer a session has.
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/renderer_setup.h"
+
+#include <algorithm>
+
+#include "backend/capabilities.h"
+#include "backend/gpu/null_renderer.h"
+#include "backend/ipc/capabilities_json.h"
+#include "backend/ipc/probe.h"
+#include "common/log.h"
+
+namespace rendercar::backend {
+namespace {
+
+absl::StatusOr<std::string> Program(const Options& options) {
+  const std::string program =
+      options.renderer_program.empty() ? FindRenderer() : options.renderer_program;
+  if (!program.empty()) return program;
+  return absl::NotFoundError(
+      "rendercar-renderer is not installed beside rendercar-backend; install it, name it with "
+      "--renderer-program, or leave --virgl out");
+}
+
+std::string CacheDir(const Options& options) {
+  if (options.probe_cache == "none") return {};
+  return options.probe_cache.empty() ? ipc::DefaultProbeCache() : options.probe_cache;
+}
+
+}  // namespace
+
+absl::StatusOr<RendererSetup> RendererSetup::Find(const Options& options, StatsWriter& stats) {
+  RendererSetup setup;
+  if (!options.virgl || options.renderer == RendererKind::kNull) return setup;
+  ipc::ProbeOptions probe;
+  RC_ASSIGN_OR_RETURN(probe.renderer.program, Program(options));
+  probe.renderer.render_node = options.render_node;
+  probe.renderer.data_limit_mib = options.renderer_memory >> 20;
+  probe.renderer.spin_us = options.renderer_spin_us;
+  probe.cache_dir = CacheDir(options);
+  auto capabilities = ipc::ProbeRenderer(probe);
+  if (!capabilities.ok()) return Annotate(capabilities.status(), "no 3D for this session");
+  setup.capabilities_ = *std::move(capabilities);
+  log::Info("3D offered", {{"gl_renderer", setup.capabilities_.gl_renderer},
+                           {"capsets", setup.capabilities_.capsets.size()}});
+  probe.renderer.capset_digest = ipc::CapsetDigest(setup.capabilities_);
+  setup.process_.link.argv = probe.renderer.ServeArgv();
+  // A ring holds the largest submit and others beside it.
+  while (setup.process_.link.command_ring_bytes < size_t{4} * options.limits.submit_bytes)
+    setup.process_.link.command_ring_bytes *= 2;
+  setup.process_.watchdog = std::chrono::milliseconds(options.watchdog_ms);
+  setup.process_.restart.max_blamed = options.max_renderer_deaths;
+  setup.process_.stats = &stats;
+  return setup;
+}
+
+std::unique_ptr<gpu::Renderer> RendererSetup::Make(EventLoop& loop) const {
+  if (capabilities_.capsets.empty()) return std::make_unique<gpu::NullRenderer>();
+  return std::make_unique<ipc::ProcessRenderer>(loop, process_);
+}
+
+}  // namespace rendercar::backend
