@@ -2,6 +2,7 @@
 
 SPDX-License-Identifier: Apache-2.0"""
 import itertools
+import json
 import re
 import unittest
 
@@ -14,8 +15,10 @@ REFUSED = {
     ("bogus=1",): "bogus",
     ("classes.small.bogus=1",): "bogus",
     ("node.config.bogus=1",): "bogus",
-    ("node.config.replicas=0",): "replicas",
-    ("node.config.replicas=many",): "replicas",
+    ("node.config.resources[0].replicas=0",): "replicas",
+    ("node.config.resources[0].replicas=many",): "replicas",
+    ("node.config.resources[0].bogus=1",): "bogus",
+    ("node.config.resources[0].name=a.b/c", "node.config.resources[1].name=a.b/c", "classDefaults.resource=a.b/c"): "twice",
     ("node.config.software=sometimes",): "software",
     ("node.kubeletRootDir=relative",): "kubeletRootDir",
     ("node.kubeletRootDir=/ends/with/",): "kubeletRootDir",
@@ -31,7 +34,7 @@ REFUSED = {
     ("admission.when=maybe",): "when",
     ("monitoring.rules.alerts.SessionDown.for=soon",): "for",
     ("monitoring.rules.alerts.NoSuchAlert.for=1m",): "NoSuchAlert",
-    ("classes.small.resource=example.org/other",): 'the agents offer "rendercar.dev/render"',
+    ("classes.small.resource=example.org/other",): '(it offers: rendercar.dev/render)',
     ("classDefaults.resources.limits.memory=null",): "has no memory",
     ("classes.small.heads=2",): "headless VMs have no screens",
     ("classes.small.extraArgs={--heads=3}",): "use the class's own keys",
@@ -49,7 +52,7 @@ SWITCHES = {
     "monitoring.rules.when": ("auto", "never"),
 }
 SINGLE = (
-    "kubevirt.plugin.hook=sidecar", "node.privileged=true", "podDisruptionBudget.enabled=true", "openshift.enabled=true",
+    "kubevirt.plugin.hook=sidecar", "node.config.nfdDirectory=/etc/kubernetes/node-feature-discovery/features.d", "node.privileged=true", "podDisruptionBudget.enabled=true", "openshift.enabled=true",
     "serviceAccount.create=false", "networkPolicy.enabled=false", "monitoring.dashboards.enabled=false",
     "admission.classPolicy.enabled=false", "admission.apiVersion=v1beta1", "classes.small=null", "classes.small.acceleration3d=false",
     "classes.small.namespaces={team-a,team-b}", "monitoring.rules.alerts.GuestErrors.enabled=false", "image.registry=registry.example.org/gpu",
@@ -157,12 +160,18 @@ class ChartTest(unittest.TestCase):
         kinds = {each["kind"] for each in default_objects()}
         self.assertFalse(kinds & {"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding", "Secret"}, kinds)
 
-    def test_a_changed_configuration_replaces_the_agents(self):
-        def checksum(*values):
-            (daemonset,) = by_kind(default_objects(*set_flags(values)), "DaemonSet")
-            return daemonset["spec"]["template"]["metadata"]["annotations"]["rendercar.dev/config-sha256"]
-        self.assertNotEqual(checksum(), checksum("node.config.replicas=9"))
-        self.assertEqual(checksum(), checksum("node.logLevel=debug"))
+    def test_the_schema_takes_what_the_agent_takes(self):
+        agents = json.loads((tools.ROOT / "node/config.schema.json").read_text())
+        charts = json.loads((tools.CHART / "values.schema.json").read_text())["definitions"]
+        self.assertEqual(charts["nodeConfig"]["properties"],
+                         {key: each for key, each in agents["properties"].items() if key not in ("apiVersion", "kind")})
+        for name, definition in agents["definitions"].items():
+            self.assertEqual(charts[name], definition, name)
+
+    def test_host_directories_that_the_configuration_names_are_mounted(self):
+        (daemonset,) = by_kind(default_objects("--set", "node.config.cdiDirectory=/var/run/cdi"), "DaemonSet")
+        spec = daemonset["spec"]["template"]["spec"]
+        self.assertIn({"name": "cdi", "mountPath": "/var/run/cdi"}, spec["containers"][0]["volumeMounts"])
 
     def test_the_readme_documents_every_value(self):
         code, _, err = tools.run([tools.ROOT / "scripts/chart-docs.py", "--check"])

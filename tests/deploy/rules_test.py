@@ -70,10 +70,12 @@ CASES = {
                             [constant("rendercar_node_render_node_healthy", NODE + ', render_node="0000-03-00.0", driver="amdgpu"', 1)]),
     "PluginNotRegistered": ((constant("rendercar_node_registered", NODE, 0), NODE),
                             [constant("rendercar_node_registered", NODE, 1), {f"rendercar_node_registered{{{NODE}}}": "1x111 0x8"}]),
-    "NoFreeShare": ((shares(2, 2), ""), [shares(2, 1), shares(2, 2, phase="Succeeded"), shares(2, 0), {}]),
+    "NoFreeShare": ((shares(2, 2), 'resource="rendercar_dev_render"'), [shares(2, 1), shares(2, 2, phase="Succeeded"), shares(2, 0), {}]),
     "AllocationsFail": (({f'rendercar_node_allocations_total{{{NODE}, result="UNAVAILABLE"}}': "0x105 2x20"}, NODE + ', result="UNAVAILABLE"'),
                         [growing("rendercar_node_allocations_total", NODE + ', result="ok"', 4),
                          growing("rendercar_node_allocations_total", NODE + ', result="UNAVAILABLE"', 0, start=3)]),
+    "NodeConfigInvalid": ((constant("rendercar_node_config_valid", 'node="n1"', 0), 'node="n1"'),
+                          [constant("rendercar_node_config_valid", 'node="n1"', 1)]),
     "MetricsStale": (({AGENT: "0x120"}, 'node="n1", pod="rendercar-node-x"'),
                      [{AGENT: "1x120"}, {'up{job="another", node="n1", pod="x"}': "0x120"}]),
 }
@@ -81,7 +83,7 @@ CASES = {
 RECORDED = [
     (constant("rendercar_session_info", SESSION, 1), "cluster:rendercar_sessions:count", "{__name__=\"cluster:rendercar_sessions:count\"}", 1),
     ({}, "cluster:rendercar_sessions:count", "{__name__=\"cluster:rendercar_sessions:count\"}", 0),
-    (shares(4, 3), "cluster:rendercar_shares_free:sum", "{__name__=\"cluster:rendercar_shares_free:sum\"}", 1),
+    (shares(4, 3), "resource:rendercar_shares_free:sum", "resource:rendercar_shares_free:sum{resource=\"rendercar_dev_render\"}", 1),
     (constant("rendercar_node_shares", NODE + ', state="healthy", render_node="a"', 4), "node:rendercar_shares:sum",
      "node:rendercar_shares:sum{" + NODE + ', state="healthy"}', 4),
     (growing("rendercar_commands_total", SESSION + ', command="submit_3d", result="ok"', 150), "session:rendercar_commands:rate",

@@ -1,8 +1,16 @@
 {{/* Combinations of values that cannot work; each ends the installation with what is wrong and what to do. */}}
 {{- define "rendercar.validate" -}}
+{{- $offered := list -}}
+{{- range .Values.node.config.resources -}}
+  {{- $name := default "rendercar.dev/render" .name -}}
+  {{- if has $name $offered -}}
+    {{- fail (printf "node.config.resources names %q twice; give each resource a name of its own" $name) -}}
+  {{- end -}}
+  {{- $offered = append $offered $name -}}
+{{- end -}}
 {{- range $name, $class := include "rendercar.classes" . | fromJson -}}
-  {{- if and $.Values.node.enabled (ne $class.resource $.Values.node.config.resource) -}}
-    {{- fail (printf "classes.%s takes %q, but the agents offer %q; set classes.%s.resource or node.config.resource" $name $class.resource $.Values.node.config.resource $name) -}}
+  {{- if and $.Values.node.enabled (not (has $class.resource $offered)) -}}
+    {{- fail (printf "classes.%s takes %q, which node.config.resources does not offer (it offers: %s); change classes.%s.resource or add the resource" $name $class.resource (join ", " $offered) $name) -}}
   {{- end -}}
   {{- range $key, $_ := $class.resources.requests -}}
     {{- if contains "/" $key -}}

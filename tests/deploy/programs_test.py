@@ -1,0 +1,79 @@
+"""What manifests say to our programs is what the programs understand: flags, and the agent's configuration.
+
+Needs the programs (RENDERCAR_BIN, set by ctest). SPDX-License-Identifier: Apache-2.0"""
+import json
+import os
+import pathlib
+import re
+import tempfile
+import unittest
+
+import tools
+from tools import by_kind, default_objects
+
+BIN = pathlib.Path(os.environ.get("RENDERCAR_BIN", tools.ROOT / "build/release/bin"))
+
+
+def flags_of(program):
+    code, out, err = tools.run([BIN / program, "--help"])
+    if code != 0:
+        raise AssertionError(err)
+    return set(re.findall(r"--[a-z0-9-]+", out))
+
+
+def names(arguments):
+    return {argument.split("=")[0] for argument in arguments if argument.startswith("--")}
+
+
+def injected_arguments():
+    return {argument for policy in by_kind(default_objects("--set", "classes.small.acceleration3d=false"), "MutatingAdmissionPolicy")
+            for argument in re.findall(r'"(--[^"]+)"', policy["spec"]["mutations"][0]["jsonPatch"]["expression"])}
+
+
+class ProgramsTest(unittest.TestCase):
+    def agent(self):
+        (daemonset,) = by_kind(default_objects(), "DaemonSet")
+        return daemonset["spec"]["template"]["spec"]["containers"][0]
+
+    def test_the_agent_knows_its_flags(self):
+        self.assertLessEqual(names(self.agent()["args"]), flags_of("rendercar-node"))
+
+    def test_the_sidecar_knows_the_flags_that_policies_give_it(self):
+        self.assertLessEqual(names(injected_arguments()), flags_of("rendercar-sidecar"))
+
+    def test_the_sidecar_knows_the_flags_of_vm_pods(self):
+        for name in ("pod.yaml", "podman.yaml"):
+            (pod,) = tools.as_objects((tools.ROOT / "deploy/k8s/vm-pod" / name).read_text())
+            (sidecar,) = [each for each in [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]] if each["name"] == "rendercar"]
+            self.assertLessEqual(names(sidecar["args"]), flags_of("rendercar-sidecar"))
+
+    def test_the_agent_takes_the_configuration_that_the_chart_renders(self):
+        for values in ((), ("--set-json", 'node.config={"software":"never","drain":["0000:03:00.0"],"resources":'
+                            '[{"name":"rendercar.dev/render","videoMemoryPerShare":"2Gi","select":{"drivers":["amdgpu"]}},'
+                            '{"name":"rendercar.dev/soft","select":{"software":true},"replicas":16}]}')):
+            (config,) = [each for each in by_kind(default_objects(*values), "ConfigMap") if "node.yaml" in each["data"]]
+            with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+                file.write(config["data"]["node.yaml"])
+                file.flush()
+                code, out, err = tools.run([BIN / "rendercar-node", "--check-config", f"--config={file.name}"])
+            self.assertEqual(code, 0, out + err)
+
+    def test_the_device_that_the_plugin_adds_is_the_one_that_the_sidecar_defines(self):
+        source = (tools.ROOT / "sidecar/definition/qemu_args.cc").read_text()
+        (plugin,) = by_kind(default_objects(), "Plugin")
+        expression = plugin["spec"]["domainHooks"][0]["cel"]["expression"]
+        values = re.findall(r'Value: (".*?")}', expression)
+        device = json.loads(values[3])
+        for literal in ("vhost-user-gpu-pci,id=", ",chardev=", ",max_outputs=", ",xres=", ",yres="):
+            self.assertIn(f'"{literal}"', source)
+            self.assertIn(literal, device)
+        self.assertIn('"rendercar-chr-"', source)
+        self.assertIn("socket,id=rendercar-chr-gpu0,path=", json.loads(values[1]))
+
+
+if __name__ == "__main__":
+    tools.require_helm()
+    for program in ("rendercar-node", "rendercar-sidecar"):
+        if not (BIN / program).exists():
+            tools.skip(f"{BIN / program} is not built")
+    tools.main()
