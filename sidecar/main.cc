@@ -1,6 +1,7 @@
 // rendercar-sidecar: GPU sessions of one pod, or of one host by hand.
 // SPDX-License-Identifier: Apache-2.0
 #include "common/program.h"
+#include "sidecar/app/define_command.h"
 #include "sidecar/app/sidecar.h"
 
 namespace {
@@ -12,10 +13,20 @@ constexpr char kFooter[] =
     "  rendercar-sidecar --share=hand-0 --render-node=software \\\n"
     "      --session-dir=/tmp/rc --socket-dir=/tmp/rc \\\n"
     "      --control-socket=/tmp/rc/control.sock --create-session=gpu0\n"
+    "  rendercar-sidecar define --format=kubevirt --domain=vm.xml\n"
     "\n"
     "Exit codes: 0 after SIGTERM; 64 wrong flag or value; 69 something needed is\n"
     "not there; 71 the system refused; 73 a socket or file cannot be made;\n"
     "77 no permission.";
+
+absl::Status Serve(const rendercar::sidecar::Options& options) {
+  RC_ASSIGN_OR_RETURN(const auto sidecar, rendercar::sidecar::Sidecar::Create(options));
+  return sidecar->Run();
+}
+
+int ExitWith(const absl::Status& status) {
+  return status.ok() ? 0 : rendercar::Fail(kName, status);
+}
 
 }  // namespace
 
@@ -25,11 +36,9 @@ int main(int argc, char** argv) {
   rendercar::ProgramFlags flags(app, kName);
   rendercar::sidecar::Options options;
   rendercar::sidecar::AddFlags(app, options);
+  rendercar::sidecar::DefineOptions define_options;
+  const CLI::App* define = rendercar::sidecar::AddDefineCommand(app, define_options);
   if (const auto exit = flags.Parse(argc, argv)) return static_cast<int>(*exit);
-  auto sidecar = rendercar::sidecar::Sidecar::Create(options);
-  if (!sidecar.ok()) return rendercar::Fail(kName, sidecar.status());
-  const absl::Status status = (*sidecar)->Run();
-  sidecar->reset();
-  if (!status.ok()) return rendercar::Fail(kName, status);
-  return 0;
+  if (define->parsed()) return ExitWith(rendercar::sidecar::RunDefine(define_options));
+  return ExitWith(Serve(options));
 }

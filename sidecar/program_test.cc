@@ -231,6 +231,26 @@ TEST_F(ProgramTest, a_first_session_whose_backend_fails) {
   ExpectFailure("--create-session=gpu0", 69, "exited with code 69 before it listened");
 }
 
+TEST_F(ProgramTest, define_prints_every_format_and_changes_a_domain) {
+  const std::string define = "exec " RENDERCAR_BIN_DIR "/rendercar-sidecar define ";
+  EXPECT_THAT(Run(define).output, StartsWith("-object memory-backend-memfd"));
+  EXPECT_THAT(Run(define + "--format=libvirt-shim").output, HasSubstr("name=\"vhostuser\""));
+  EXPECT_THAT(Run(define + "--format=vhost-user-json --binary=/x").output,
+              HasSubstr("\"binary\": \"/x\""));
+  EXPECT_THAT(Run("echo '<domain><a/></domain>' | " RENDERCAR_BIN_DIR
+                  "/rendercar-sidecar define --format=kubevirt --domain=-")
+                  .output,
+              HasSubstr("<a/><memoryBacking>"));
+}
+
+TEST_F(ProgramTest, define_refuses_what_cannot_be) {
+  const std::string define = "exec " RENDERCAR_BIN_DIR "/rendercar-sidecar define ";
+  EXPECT_EQ(Run(define + "--format=xml").code, 64);
+  EXPECT_EQ(Run(define + "--domain=/dev/null").code, 64);
+  EXPECT_EQ(Run(define + "--format=kubevirt --domain=/nonexistent").code, 69);
+  EXPECT_EQ(Run(define + "--heads=0").code, 64);
+}
+
 TEST_F(ProgramTest, help_shows_examples_and_fits_80_columns) {
   for (const char* program : {"rendercarctl", "rendercar-sidecar"}) {
     const Result result = Run(std::string("exec " RENDERCAR_BIN_DIR "/") + program + " --help");

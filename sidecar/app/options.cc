@@ -2,7 +2,6 @@
 #include "sidecar/app/options.h"
 
 #include <absl/strings/numbers.h>
-#include <absl/strings/str_split.h>
 
 #include "common/share_env.h"
 
@@ -78,14 +77,6 @@ void AddServerFlags(CLI::App& app, Options& options) {
       ->option_text("MS");
 }
 
-absl::StatusOr<DisplayMode> ParseDisplay(const std::string& text) {
-  if (text == "headless") return DisplayMode::kHeadless;
-  if (text == "secondary") return DisplayMode::kSecondary;
-  if (text == "primary") return DisplayMode::kPrimary;
-  return absl::InvalidArgumentError(
-      absl::StrCat("--display is '", text, "'; use headless, secondary or primary"));
-}
-
 }  // namespace
 
 void AddFlags(CLI::App& app, Options& options) {
@@ -111,13 +102,10 @@ absl::StatusOr<SessionSpec> ToSessionSpec(const Options& options) {
   spec.name = options.create_session;
   spec.virgl = !options.no_3d;
   spec.heads = options.heads;
-  RC_ASSIGN_OR_RETURN(spec.display_mode, ParseDisplay(options.display));
-  const std::vector<std::string> sides = absl::StrSplit(options.resolution, 'x');
-  if (sides.size() != 2 || !absl::SimpleAtoi(sides[0], &spec.width_px) ||
-      !absl::SimpleAtoi(sides[1], &spec.height_px)) {
-    return absl::InvalidArgumentError(absl::StrCat("--resolution is '", options.resolution,
-                                                   "'; write WIDTHxHEIGHT, for example 1280x800"));
-  }
+  RC_ASSIGN_OR_RETURN(spec.display_mode, ParseDisplayMode(options.display));
+  RC_ASSIGN_OR_RETURN(const Resolution size, ParseResolution(options.resolution));
+  spec.width_px = size.width_px;
+  spec.height_px = size.height_px;
   return spec;
 }
 

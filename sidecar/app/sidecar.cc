@@ -108,12 +108,8 @@ absl::Status Sidecar::WriteJson() {
     if (::mkdir(dir.c_str(), 0755) == 0) made_directory_ = dir;
   }
   RC_RETURN_IF_ERROR(CheckWritableDirectory(dir, "vhost-user JSON directory"));
-  VhostUserBackend backend;
-  backend.description = "Rendercar vhost-user GPU";
-  backend.binary = options_.backend;
-  backend.tags = {"rendercar", absl::StrCat("rendercar-version=", kVersion)};
-  RC_ASSIGN_OR_RETURN(
-      json_, OwnedFile::Write(absl::StrCat(dir, "/", kVhostUserJsonName), VhostUserJson(backend)));
+  RC_ASSIGN_OR_RETURN(json_, OwnedFile::Write(absl::StrCat(dir, "/", kVhostUserJsonName),
+                                              VhostUserJson(OurBackend(options_.backend))));
   return absl::OkStatus();
 }
 

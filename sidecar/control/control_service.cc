@@ -8,7 +8,7 @@
 #include "common/version.h"
 #include "sidecar/control/convert.h"
 #include "sidecar/control/loop_call.h"
-#include "sidecar/definition/qemu_args.h"
+#include "sidecar/definition/render.h"
 
 namespace rendercar::sidecar {
 namespace {
@@ -40,13 +40,40 @@ void FillPage(const std::vector<SessionView>& sessions, const api::ListSessionsR
   }
 }
 
-absl::Status CheckFormat(api::DeviceDefinitionFormat format) {
-  if (format == api::DEVICE_DEFINITION_FORMAT_UNSPECIFIED ||
-      format == api::DEVICE_DEFINITION_FORMAT_QEMU_ARGS)
-    return absl::OkStatus();
-  return absl::UnimplementedError(
-      absl::StrCat("this sidecar does not render device definition format ",
-                   static_cast<int>(format), "; GetServerInfo lists those that it does"));
+absl::StatusOr<DefinitionFormat> FromProto(api::DeviceDefinitionFormat format) {
+  switch (format) {
+    case api::DEVICE_DEFINITION_FORMAT_UNSPECIFIED:
+    case api::DEVICE_DEFINITION_FORMAT_QEMU_ARGS:
+      return DefinitionFormat::kQemuArgs;
+    case api::DEVICE_DEFINITION_FORMAT_LIBVIRT_MANAGED:
+      return DefinitionFormat::kLibvirtManaged;
+    case api::DEVICE_DEFINITION_FORMAT_LIBVIRT_SHIM:
+      return DefinitionFormat::kLibvirtShim;
+    case api::DEVICE_DEFINITION_FORMAT_KUBEVIRT:
+      return DefinitionFormat::kKubevirt;
+    case api::DEVICE_DEFINITION_FORMAT_VHOST_USER_JSON:
+      return DefinitionFormat::kVhostUserJson;
+    default:
+      return absl::UnimplementedError(
+          absl::StrCat("this sidecar does not render device definition format ",
+                       static_cast<int>(format), "; GetServerInfo lists those that it does"));
+  }
+}
+
+api::DeviceDefinitionFormat ToProto(DefinitionFormat format) {
+  switch (format) {
+    case DefinitionFormat::kQemuArgs:
+      return api::DEVICE_DEFINITION_FORMAT_QEMU_ARGS;
+    case DefinitionFormat::kLibvirtManaged:
+      return api::DEVICE_DEFINITION_FORMAT_LIBVIRT_MANAGED;
+    case DefinitionFormat::kLibvirtShim:
+      return api::DEVICE_DEFINITION_FORMAT_LIBVIRT_SHIM;
+    case DefinitionFormat::kKubevirt:
+      return api::DEVICE_DEFINITION_FORMAT_KUBEVIRT;
+    case DefinitionFormat::kVhostUserJson:
+      return api::DEVICE_DEFINITION_FORMAT_VHOST_USER_JSON;
+  }
+  return api::DEVICE_DEFINITION_FORMAT_UNSPECIFIED;
 }
 
 }  // namespace
@@ -117,18 +144,19 @@ grpc::Status ControlService::DeleteSession(grpc::ServerContext* context,
 grpc::Status ControlService::GetDeviceDefinition(grpc::ServerContext* context,
                                                  const api::GetDeviceDefinitionRequest* request,
                                                  api::DeviceDefinition* response) {
-  if (const absl::Status status = CheckFormat(request->format()); !status.ok())
-    return ToGrpc(status);
+  const absl::StatusOr<DefinitionFormat> format = FromProto(request->format());
+  if (!format.ok()) return ToGrpc(format.status());
   const auto session = Find(*context, request->name());
   if (!session.ok()) return ToGrpc(session.status());
   DeviceDescription description = Describe(*session);
+  description.backend_path = sessions_.config().backend_path;
   if (request->guest_memory_bytes() != 0)
     description.guest_memory_bytes = request->guest_memory_bytes();
   if (const absl::Status status = Validate(description); !status.ok()) return ToGrpc(status);
-  const std::vector<std::string> arguments = QemuArgs(description);
-  response->set_format(api::DEVICE_DEFINITION_FORMAT_QEMU_ARGS);
-  response->set_text(ShellQuoted(arguments));
-  response->mutable_arguments()->Add(arguments.begin(), arguments.end());
+  const Definition definition = Render(description, *format);
+  response->set_format(ToProto(*format));
+  response->set_text(definition.text);
+  response->mutable_arguments()->Add(definition.arguments.begin(), definition.arguments.end());
   return grpc::Status::OK;
 }
 
@@ -145,7 +173,8 @@ grpc::Status ControlService::GetServerInfo(grpc::ServerContext* context,
   response->set_metrics_address(facts_.metrics_address);
   response->set_vhost_user_json_path(facts_.vhost_user_json_path);
   for (const ShareUse& use : *shares) *response->add_shares() = ToProto(use);
-  response->add_device_definition_formats(api::DEVICE_DEFINITION_FORMAT_QEMU_ARGS);
+  for (const DefinitionFormat format : kAllFormats)
+    response->add_device_definition_formats(ToProto(format));
   return grpc::Status::OK;
 }
 

@@ -3,8 +3,11 @@
 #include "sidecar/definition/description.h"
 
 #include <absl/strings/ascii.h>
+#include <absl/strings/numbers.h>
+#include <absl/strings/str_split.h>
 
 #include <algorithm>
+#include <vector>
 
 namespace rendercar::sidecar {
 namespace {
@@ -22,6 +25,24 @@ bool IsNameCharacter(char c) {
 }
 
 }  // namespace
+
+absl::StatusOr<DisplayMode> ParseDisplayMode(const std::string& text) {
+  if (text == "headless") return DisplayMode::kHeadless;
+  if (text == "secondary") return DisplayMode::kSecondary;
+  if (text == "primary") return DisplayMode::kPrimary;
+  return absl::InvalidArgumentError(
+      absl::StrCat("display is '", text, "'; use headless, secondary or primary"));
+}
+
+absl::StatusOr<Resolution> ParseResolution(const std::string& text) {
+  const std::vector<std::string> sides = absl::StrSplit(text, 'x');
+  Resolution size;
+  if (sides.size() == 2 && absl::SimpleAtoi(sides[0], &size.width_px) &&
+      absl::SimpleAtoi(sides[1], &size.height_px))
+    return size;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "resolution is '", text, "'; write WIDTHxHEIGHT in pixels, for example 1280x800"));
+}
 
 absl::Status ValidateName(const std::string& name) {
   const bool good = !name.empty() && name.size() <= kMaxNameBytes && name.front() != '-' &&

@@ -21,12 +21,22 @@ struct DeviceDescription {
   bool virgl = true;
   std::string render_node;  // a device path, or "software"
   uint64_t guest_memory_bytes = uint64_t{2} << 30;
+  std::string backend_path;  // the program that vhost-user JSON names
 };
 
 inline constexpr uint32_t kMaxHeads = 16;  // VIRTIO_GPU_MAX_SCANOUTS
 inline constexpr uint32_t kMinSidePx = 64;
 inline constexpr uint32_t kMaxSidePx = 16384;
 inline constexpr size_t kMaxNameBytes = 32;
+
+// What people write: "headless", "secondary", "primary"; "1280x800". InvalidArgument with the value
+// and the form.
+absl::StatusOr<DisplayMode> ParseDisplayMode(const std::string& text);
+struct Resolution {
+  uint32_t width_px = 0;
+  uint32_t height_px = 0;
+};
+absl::StatusOr<Resolution> ParseResolution(const std::string& text);
 
 // InvalidArgument with the field's name, its value and the range.
 absl::Status Validate(const DeviceDescription& description);

@@ -11,10 +11,6 @@ namespace {
 
 constexpr char kMemoryId[] = "rendercar-mem";
 
-// QEMU ids start with a letter; session names may start with a digit.
-std::string DeviceId(const DeviceDescription& d) { return absl::StrCat("rendercar-", d.name); }
-std::string ChardevId(const DeviceDescription& d) { return absl::StrCat("rendercar-chr-", d.name); }
-
 // A value within QEMU's comma-separated options.
 std::string OptionValue(const std::string& value) {
   return absl::StrReplaceAll(value, {{",", ",,"}});
@@ -29,14 +25,23 @@ std::string Quoted(const std::string& argument) {
 
 }  // namespace
 
+// QEMU ids start with a letter; session names may start with a digit.
+std::string QemuChardevId(const DeviceDescription& description) {
+  return absl::StrCat("rendercar-chr-", description.name);
+}
+
+std::string QemuDeviceId(const DeviceDescription& description) {
+  return absl::StrCat("rendercar-", description.name);
+}
+
 std::string QemuChardev(const DeviceDescription& description) {
-  return absl::StrCat("socket,id=", ChardevId(description),
+  return absl::StrCat("socket,id=", QemuChardevId(description),
                       ",path=", OptionValue(description.socket_path));
 }
 
 std::string QemuDevice(const DeviceDescription& description) {
-  return absl::StrCat("vhost-user-gpu-pci,id=", DeviceId(description),
-                      ",chardev=", ChardevId(description), ",max_outputs=", description.heads,
+  return absl::StrCat("vhost-user-gpu-pci,id=", QemuDeviceId(description),
+                      ",chardev=", QemuChardevId(description), ",max_outputs=", description.heads,
                       ",xres=", description.width_px, ",yres=", description.height_px);
 }
 

@@ -13,7 +13,10 @@ namespace rendercar::sidecar {
 // with memory-backend only, so that it adds to a -machine that is there already.
 std::vector<std::string> QemuArgs(const DeviceDescription& description);
 
-// The two arguments' values that also stand in libvirt's <qemu:commandline>.
+// The two arguments' values that also stand in libvirt's <qemu:commandline>, and the ids in them,
+// by which they are found again.
+std::string QemuChardevId(const DeviceDescription& description);
+std::string QemuDeviceId(const DeviceDescription& description);
 std::string QemuChardev(const DeviceDescription& description);
 std::string QemuDevice(const DeviceDescription& description);
 

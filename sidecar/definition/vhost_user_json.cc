@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "common/unique_fd.h"
+#include "common/version.h"
 
 namespace rendercar::sidecar {
 namespace {
@@ -38,6 +39,13 @@ absl::Status Publish(int fd, const std::string& temporary, const std::string& pa
 }
 
 }  // namespace
+
+VhostUserBackend OurBackend(const std::string& binary) {
+  return {"Rendercar vhost-user GPU",
+          "gpu",
+          binary,
+          {"rendercar", absl::StrCat("rendercar-version=", kVersion)}};
+}
 
 std::string VhostUserJson(const VhostUserBackend& backend) {
   nlohmann::ordered_json json;

@@ -18,6 +18,9 @@ struct VhostUserBackend {
   std::vector<std::string> tags;
 };
 
+// What we write about our backend (or shim) at that absolute path.
+VhostUserBackend OurBackend(const std::string& binary);
+
 std::string VhostUserJson(const VhostUserBackend& backend);
 
 // The file name that we use: low enough to win over QEMU's own 50-qemu-gpu.json.
