@@ -21,12 +21,16 @@ function(rendercar_library name)
   add_library(rendercar::${name} ALIAS rendercar_${name})
 endfunction()
 
+# Every program, without tests and benchmarks: what a user needs.
+add_custom_target(programs)
+
 # rendercar_program(NAME SRCS ... DEPS ...) -> build/<preset>/bin/NAME
 function(rendercar_program name)
   cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SRCS})
   _rendercar_setup(${name})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS})
+  add_dependencies(programs ${name})
   install(TARGETS ${name})
 endfunction()
 

@@ -97,7 +97,7 @@ free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1
 step "1 of 10: packages"
 scripts/install-deps.sh
 step "2 of 10: build"
-scripts/build.sh release
+scripts/build.sh release programs
 step "3 of 10: the guest (Debian's kernel, Mesa and our small 3D program)"
 guest=$(scripts/build-guest.sh 3d)
 
