@@ -103,7 +103,7 @@ absl::StatusOr<GpuResponse> GpuDriver::Wait(std::chrono::milliseconds timeout) {
 
 absl::StatusOr<GpuResponse> GpuDriver::CallBytes(std::span<const std::byte> command,
                                                  std::span<const std::byte> payload) {
-  RC_CHECK(in_flight_ == 0, "Call is for one command at a time");
+  if (in_flight_ != 0) return absl::FailedPreconditionError("an earlier command has no answer yet");
   if (!PostBytes(command, payload)) return absl::ResourceExhaustedError("the ring is full");
   Publish();
   return Wait();
