@@ -12,6 +12,14 @@ namespace {
 
 constexpr uint64_t Bit(uint32_t feature) { return uint64_t{1} << feature; }
 
+// virtio 1.2, 5.7.2: cursor commands go to the cursor queue, and nothing else does.
+bool IsOnItsQueue(Queue queue, const wire::Request& request) {
+  if (std::holds_alternative<wire::Malformed>(request)) return true;
+  const bool is_cursor_command = std::holds_alternative<wire::UpdateCursor>(request) ||
+                                 std::holds_alternative<wire::MoveCursor>(request);
+  return is_cursor_command == (queue == Queue::kCursor);
+}
+
 }  // namespace
 
 Device::Device(const Dependencies& dependencies, Options options)
@@ -57,6 +65,10 @@ void Device::Handle(Queue queue, guest::DescriptorChain chain) {
   if (call.timeline.ring_idx > wire::kMaxRingIdx) {
     return Fail(call, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER, StatsError::kInvalidParameter,
                 "ring_idx is 64 or more");
+  }
+  if (!IsOnItsQueue(queue, decoded.request)) {
+    return Fail(call, VIRTIO_GPU_RESP_ERR_UNSPEC, StatsError::kUnknownCommand,
+                "a command of the other queue");
   }
   std::visit([this, &call](const auto& request) { Do(call, request); }, decoded.request);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <bit>
 #include <utility>
 
 #include "common/log.h"
@@ -64,6 +65,10 @@ absl::Status Vring::CheckStopped(const char* request) const {
 
 absl::Status Vring::SetNum(uint32_t num) {
   RC_RETURN_IF_ERROR(CheckStopped("VHOST_USER_SET_VRING_NUM"));
+  if (!std::has_single_bit(num) || num > guest::Virtqueue::kMaxSize)
+    return absl::InvalidArgumentError(
+        fmt::format("VHOST_USER_SET_VRING_NUM: {} is no power of two up to {}", num,
+                    guest::Virtqueue::kMaxSize));
   config_.size = num;
   return absl::OkStatus();
 }
