@@ -215,7 +215,9 @@ TEST_F(Display, GivesAnEdidWhereTheFrontendCannot) {
 TEST_F(Display, ShowsTheCursorAndHidesIt) {
   Boot();
   const Picture cursor = TestPicture(64, 64, 3);
-  Load(7, cursor);
+  CreateResource(7, 64, 64, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM);
+  Draw(7, cursor);
+  EXPECT_EQ(gpu().TypeOf(TransferToHost2d(7, {0, 0, 64, 64}, 0)), VIRTIO_GPU_RESP_OK_NODATA);
   EXPECT_TRUE(vm().cursor().Call(UpdateCursor(0, 7, 10, 20, 3, 4)).ok());
   EXPECT_TRUE(display().WaitFor([&](const DisplayState& state) {
     const auto found = state.cursors.find(0);

@@ -110,7 +110,7 @@ std::vector<RawMessage> BadMessages() {
       {"ConfigOf4294967295Bytes", VHOST_USER_GET_CONFIG, Config(0, 0xffffffff, 16)},
       {"ConfigShorterThanItSays", VHOST_USER_GET_CONFIG, Config(0, 16, 4)},
       {"ConfigWithoutHeader", VHOST_USER_GET_CONFIG, Payload(uint32_t{0})},
-      {"SetConfigBeyondItsEnd", VHOST_USER_SET_CONFIG, Config(64, 4, 4)},
+      {"SetConfigBeyondItsEnd", VHOST_USER_SET_CONFIG, Config(256, 4, 4)},
       {"LogBaseThatWasNotNegotiated", VHOST_USER_SET_LOG_BASE, Payload(uint64_t{4096}, 16), 1},
       {"InflightThatWasNotNegotiated", VHOST_USER_GET_INFLIGHT_FD, Payload(uint64_t{0}, 20)},
   };
