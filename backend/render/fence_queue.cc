@@ -59,6 +59,15 @@ void FenceQueue::Seal(std::chrono::microseconds patience, absl::FunctionRef<bool
   sealed_.push_back(std::move(sealed));
 }
 
+void FenceQueue::Abandon(absl::FunctionRef<void(const Fenced&)> left) {
+  for (const Sealed& sealed : sealed_) {
+    for (const Fenced& fenced : sealed.commands) left(fenced);
+  }
+  for (const Fenced& fenced : open_) left(fenced);
+  sealed_.clear();
+  open_.clear();
+}
+
 void FenceQueue::Retire(absl::FunctionRef<void(const Fenced&)> done) {
   if (sealed_.empty()) return;
   // Query results reach guest memory before the fence behind them is told; it also lets

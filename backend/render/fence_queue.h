@@ -40,6 +40,9 @@ class FenceQueue {
   // Tells of every command that is done, in order.
   void Retire(absl::FunctionRef<void(const Fenced&)> done);
 
+  // Tells of every command that waits, done or not, and forgets them.
+  void Abandon(absl::FunctionRef<void(const Fenced&)> left);
+
   // Nothing waits.
   bool empty() const { return open_.empty() && sealed_.empty(); }
   // Readable when Retire has something new to tell.
