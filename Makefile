@@ -1,8 +1,8 @@
 # What people and CI type; the work is in scripts/ and CMake.
-.PHONY: demo test check bench format tidy asan tsan fuzz clean help
+.PHONY: demo test check bench format tidy asan tsan fuzz clean help images-test packages
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 demo: ## the main job, end to end, on this machine: a VM whose GPU runs in our sidecar, and its picture
 	@scripts/demo.sh
@@ -15,6 +15,12 @@ check: ## unit and component tests, after an incremental build
 
 bench: ## the backend beside QEMU's own, as a table of ratios
 	@scripts/bench.sh
+
+packages: ## .deb packages of this Debian release, in build/release/packages
+	@scripts/package.sh
+
+images-test: ## container images, built from those packages and checked (root, buildah)
+	@scripts/images-test.sh
 
 format: ## clang-format on every C++ file
 	@scripts/format.sh

@@ -24,14 +24,13 @@ endfunction()
 # Every program, without tests and benchmarks: what a user needs.
 add_custom_target(programs)
 
-# rendercar_program(NAME SRCS ... DEPS ...) -> build/<preset>/bin/NAME
+# rendercar_program(NAME SRCS ... DEPS ...) -> build/<preset>/bin/NAME; RendercarPackaging.cmake says what is installed.
 function(rendercar_program name)
   cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SRCS})
   _rendercar_setup(${name})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS})
   add_dependencies(programs ${name})
-  install(TARGETS ${name})
 endfunction()
 
 # rendercar_test(NAME SRCS x_test.cc ... DEPS ... [TIMEOUT s]): a GoogleTest binary, ctest label "check".

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what building, testing and the demo need on Debian 12 or 13 (root). Idempotent; quick when all is there.
+# Installs what building, testing and the demo need on Debian 12 or 13 (root); with --build only what building needs.
+# Idempotent; quick when all is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -35,7 +36,8 @@ missing() { # the packages of "$@" that are not installed
 }
 
 # QEMU 10 is what the product is tested with; Debian 12 has it in bookworm-backports only.
-qemu_is_old() { ! dpkg --compare-versions "$(dpkg-query -W -f '${Version}' qemu-system-x86 2>/dev/null || echo 0)" ge 1:10; }
+if [ "${1:-}" = --build ]; then qemu_packages=(); fi
+qemu_is_old() { [ ${#qemu_packages[@]} -gt 0 ] && ! dpkg --compare-versions "$(dpkg-query -W -f '${Version}' qemu-system-x86 2>/dev/null || echo 0)" ge 1:10; }
 
 add_backports() { # adds bookworm-backports from the mirror that this machine already uses
   grep -rqs bookworm-backports /etc/apt/sources.list /etc/apt/sources.list.d --include=*.list --include=*.sources && return

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Builds the container images localhost/rendercar/{sidecar,node,demo-launcher} with buildah (root).
+#
+#   scripts/images.sh              Debian 13 images; our packages are compiled in a build stage (long)
+#   scripts/images.sh --from-host  images of this machine's Debian release from build/release/packages (minutes)
+#   --only=sidecar,node            just these
+#
+# The base is docker.io/library/debian:RELEASE, or, where no registry can be reached, a debootstrapped system of that name.
+# SPDX-License-Identifier: Apache-2.0
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf '==> %s\n' "$*"; }
+die() { printf 'images: %s\n' "$*" >&2; exit 1; }
+
+from_host='' only=sidecar,node,demo-launcher
+for argument in "$@"; do
+  case "$argument" in
+    --from-host) from_host=1 ;;
+    --only=*) only=${argument#--only=} ;;
+    *) die "unknown argument '$argument'; use --from-host or --only=sidecar,node,demo-launcher" ;;
+  esac
+done
+[ "$(id -u)" = 0 ] || die "buildah and debootstrap need root here"
+command -v buildah > /dev/null || die "buildah is missing; install the Debian package of that name"
+
+. /etc/os-release
+release=13 codename=trixie
+if [ -n "$from_host" ]; then release=$VERSION_ID codename=$VERSION_CODENAME; fi
+base=docker.io/library/debian:$release
+version=$(sed -n 's/^project(rendercar VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
+revision=$(git rev-parse --short HEAD 2> /dev/null || echo unknown)
+# chroot isolation runs where no user namespaces and no cgroups can be made: in a CI container.
+build=(buildah build --isolation=chroot --pull=never --layers=false --build-arg "BASE=$base" --build-arg "VERSION=$version" --build-arg "REVISION=$revision")
+
+make_base() {
+  if buildah inspect --type image "$base" > /dev/null 2>&1 && [ -z "${RENDERCAR_NEW_BASE:-}" ]; then return; fi
+  if timeout 60 buildah pull -q "$base" > /dev/null 2>&1; then return; fi
+  command -v debootstrap > /dev/null || die "$base cannot be pulled, and debootstrap is missing (Debian package of that name)"
+  local mirror root container
+  mirror=$(awk '$1 == "URIs:" {print $2; exit}' /etc/apt/sources.list.d/debian.sources 2> /dev/null || true)
+  [ -n "$mirror" ] || die "$base cannot be pulled, and no Debian mirror is found in /etc/apt/sources.list.d/debian.sources"
+  say "no registry answers; making $base by debootstrap"
+  root=$(mktemp -d)
+  debootstrap --variant=minbase "$codename" "$root/base" "$mirror" > "$root/log" 2>&1 || { tail -20 "$root/log" >&2; die "debootstrap failed"; }
+  local suites="$codename $codename-updates"
+  [ "$release" != 12 ] || suites="$suites bookworm-backports"
+  printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n' "$mirror" "$suites" \
+    > "$root/base/etc/apt/sources.list.d/debian.sources"
+  rm -f "$root/base/etc/apt/sources.list"
+  rm -rf "$root/base/var/cache/apt/archives/"*.deb "$root/base/var/lib/apt/lists/"*
+  container=$(buildah from scratch)
+  buildah add -q "$container" "$root/base" / > /dev/null
+  buildah config --cmd bash "$container"
+  buildah commit -q --rm "$container" "$base" > /dev/null
+  rm -rf "$root"
+}
+
+make_packages() { # into $context/packages
+  mkdir -p "$context/packages"
+  if [ -n "$from_host" ]; then
+    [ -n "$(ls build/release/packages/*.deb 2> /dev/null)" ] || die "build/release/packages has no packages; run scripts/package.sh"
+    cp build/release/packages/*.deb "$context/packages/"
+    return
+  fi
+  say "compiling packages on Debian $release (long)"
+  "${build[@]}" -q -f deploy/images/packages.Containerfile -t localhost/rendercar/packages:"$version" . > /dev/null
+  local container mounted
+  container=$(buildah from --pull=never localhost/rendercar/packages:"$version")
+  mounted=$(buildah mount "$container")
+  cp "$mounted"/packages/*.deb "$context/packages/"
+  buildah rm "$container" > /dev/null
+}
+
+make_guest() { # into $context/guest
+  local guest
+  guest=$(scripts/build-guest.sh 3d | tail -1)
+  mkdir -p "$context/guest"
+  cp "$guest/vmlinuz" "$guest/initrd" "$context/guest/"
+}
+
+context=$(mktemp -d)
+trap 'rm -rf "$context"' EXIT
+make_base
+case ",$only," in *,sidecar,* | *,node,*) make_packages ;; esac
+case ",$only," in *,demo-launcher,*) make_guest ;; esac
+for image in ${only//,/ }; do
+  [ -f "deploy/images/$image.Containerfile" ] || die "there is no image '$image'; choose from sidecar, node, demo-launcher"
+  say "building localhost/rendercar/$image:$version"
+  "${build[@]}" -q -f "deploy/images/$image.Containerfile" -t "localhost/rendercar/$image:$version" "$context" > /dev/null
+done
+buildah images --format '{{.Name}}:{{.Tag}} {{.Size}}' | grep '^localhost/rendercar/'
