@@ -10,6 +10,10 @@
 namespace rendercar::gpu {
 namespace {
 
+// Of QEMU's wait for GET_VRING_BASE (design, 2a).
+constexpr int kQuiesceTimeoutMs = 99;
+constexpr int kQuiesceTries = 3;
+
 constexpr uint64_t Bit(uint32_t feature) { return uint64_t{1} << feature; }
 
 // virtio 1.2, 5.7.2: cursor commands go to the cursor queue, and nothing else does.
@@ -23,16 +27,26 @@ bool IsOnItsQueue(Queue queue, const wire::Request& request) {
 }  // namespace
 
 Device::Device(const Dependencies& dependencies, Options options)
-    : port_(*dependencies.port),
+    : loop_(*dependencies.loop),
+      port_(*dependencies.port),
       stats_(*dependencies.stats),
       renderer_(*dependencies.renderer),
       options_(std::move(options)),
       requests_(port_, stats_),
       resources_(options_.limits, stats_),
-      display_(*dependencies.loop, stats_, {.headless = options_.headless}) {}
+      display_(*dependencies.loop, stats_, {.headless = options_.headless}),
+      link_(renderer_),
+      alive_(std::make_shared<Device*>(this)) {
+  renderer_.SetClient(this);
+  stats_.Set(StatsValue::kVirglEnabled, num_capsets() > 0 ? 1 : 0);
+}
+
+Device::~Device() = default;
 
 uint64_t Device::features() const {
-  return Bit(VIRTIO_GPU_F_EDID) | Bit(VIRTIO_GPU_F_RESOURCE_UUID);
+  const uint64_t always = Bit(VIRTIO_GPU_F_EDID) | Bit(VIRTIO_GPU_F_RESOURCE_UUID);
+  if (num_capsets() == 0) return always;
+  return always | Bit(VIRTIO_GPU_F_VIRGL) | Bit(VIRTIO_GPU_F_CONTEXT_INIT);
 }
 
 uint32_t Device::num_capsets() const {
@@ -74,31 +88,49 @@ void Device::Handle(Queue queue, guest::DescriptorChain chain) {
 }
 
 bool Device::accepting() const {
-  return requests_.in_flight() < options_.limits.requests_in_flight;
+  return !link_.blocked() && requests_.in_flight() < options_.limits.requests_in_flight;
 }
 
 void Device::EndBatch() {
   if (!accepting()) told_not_accepting_ = true;
+  if (std::exchange(rendered_, false)) renderer_.Flush();
   display_.Pump();
 }
 
 void Device::Settle() {
-  if (!told_not_accepting_ || !accepting()) return;
+  if (quiescing_ || !told_not_accepting_ || !accepting()) return;
   told_not_accepting_ = false;
   port_.OnAccepting();
 }
 
 void Device::Quiesce() {
+  quiescing_ = true;
   display_.AnswerNow();
+  // What is kept goes to the renderer as it makes room; it is killed when it does not in time.
+  for (int tries = 0; tries < kQuiesceTries && renderer_.running(); ++tries) {
+    renderer_.Quiesce(kQuiesceTimeoutMs / kQuiesceTries);
+    if (!link_.blocked()) break;
+    OnWritable();
+  }
+  FailKept();
   requests_.FailAll();
+  quiescing_ = false;
 }
 
 void Device::Reset() {
   Quiesce();
   stats_.Count(StatsValue::kDeviceResets);
+  renderer_.Reset();
+  FailKept();
+  ForgetReads();
+  contexts_.clear();
+  stats_.Set(StatsValue::kContexts, 0);
   display_.Reset();
   scanout_resources_ = {};
   resources_.Clear();
+  // A guest that was started anew gets another chance, unless the deaths were just now.
+  if (recent_deaths_ < kMaxRecentDeaths) three_d_off_ = false;
+  told_not_accepting_ = false;
   display_.Pump();
 }
 
@@ -127,13 +159,6 @@ void Device::Fail(Call& call, uint32_t response, StatsError error, const char* w
 void Device::FailInvalidResource(Call& call) {
   Fail(call, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID, StatsError::kInvalidResource,
        "there is no resource of this id");
-}
-
-std::vector<virtio_gpu_mem_entry> Device::ReadEntries(const Call& call, size_t offset,
-                                                      uint32_t count) {
-  std::vector<virtio_gpu_mem_entry> entries(count);
-  guest::CopyFrom(call.chain, offset, std::as_writable_bytes(std::span(entries)));
-  return entries;
 }
 
 void Device::Do(Call& call, const wire::Malformed& request) {

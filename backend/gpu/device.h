@@ -2,11 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <memory>
 #include <vector>
 
+#include "backend/gpu/context_table.h"
 #include "backend/gpu/display.h"
 #include "backend/gpu/gpu_device.h"
+#include "backend/gpu/readback.h"
+#include "backend/gpu/render_link.h"
 #include "backend/gpu/request_table.h"
 #include "backend/gpu/resource_table.h"
 #include "backend/wire/virtio_gpu_decode.h"
@@ -14,9 +18,10 @@
 
 namespace rendercar::gpu {
 
-class Device final : public GpuDevice {
+class Device final : public GpuDevice, private RendererClient {
  public:
   Device(const Dependencies& dependencies, Options options);
+  ~Device() override;
 
   uint64_t features() const override;
   uint32_t num_capsets() const override;
@@ -30,40 +35,58 @@ class Device final : public GpuDevice {
   void Reset() override;
 
  private:
-  // device.cc
+  // device.cc: the frame.
   void Ok(Call& call);
   void Fail(Call& call, uint32_t response, StatsError error, const char* why);
-  void NoteGuestError(const Call& call, StatsError error, const char* why);
-  // Answers that wait may have been given meanwhile: tells the server that it may go on.
-  void Settle();
   void FailInvalidResource(Call& call);
-  std::vector<virtio_gpu_mem_entry> ReadEntries(const Call& call, size_t offset, uint32_t count);
-
+  void Refuse(Call& call);
+  void NoteGuestError(const Call& call, StatsError error, const char* why);
+  // Answers that waited may have been given: tells the server when it may go on.
+  void Settle();
+  bool Has(uint32_t feature_bit) const { return (driver_features_ >> feature_bit & 1) != 0; }
   void Do(Call& call, const wire::Malformed& request);
+  void Do(Call& call, const wire::CreateBlobRequest& request);
+  void Do(Call& call, const virtio_gpu_set_scanout_blob& request);
+  void Do(Call& call, const virtio_gpu_resource_map_blob& request);
+  void Do(Call& call, const virtio_gpu_resource_unmap_blob& request);
 
-  // device_queries.cc
+  // device_queries.cc: commands that ask.
   void Do(Call& call, const wire::GetDisplayInfo& request);
   void Do(Call& call, const virtio_gpu_cmd_get_edid& request);
   void Do(Call& call, const virtio_gpu_get_capset_info& request);
   void Do(Call& call, const virtio_gpu_get_capset& request);
   void Do(Call& call, const virtio_gpu_resource_assign_uuid& request);
 
-  // device_resources.cc
+  // device_resources.cc: resources and their backing, 2D and 3D.
   void Do(Call& call, const virtio_gpu_resource_create_2d& request);
   void Do(Call& call, const virtio_gpu_resource_unref& request);
   void Do(Call& call, const wire::AttachBackingRequest& request);
   void Do(Call& call, const virtio_gpu_resource_detach_backing& request);
   void Do(Call& call, const virtio_gpu_transfer_to_host_2d& request);
+  std::vector<GuestRange> ReadRanges(const Call& call, size_t offset, uint32_t count);
   Surface* SurfaceOf(Resource& resource);
 
-  // device_scanouts.cc
+  // device_scanouts.cc: commands that show.
   void Do(Call& call, const virtio_gpu_set_scanout& request);
   void Do(Call& call, const virtio_gpu_resource_flush& request);
   void Do(Call& call, const wire::UpdateCursor& request);
   void Do(Call& call, const wire::MoveCursor& request);
+  void DisableScanout(uint32_t id);
   void DisableScanoutsOf(const Resource& resource);
+  bool ShowOn(uint32_t scanout_id, Resource& resource, const Rect& rect);
 
-  // device_3d.cc
+  // device_readback.cc: what GL drew, on the way to the display.
+  bool ShowGlOn(uint32_t scanout_id, const Resource& resource, const Rect& rect);
+  void FlushGl(const Resource& resource, const Rect& rect);
+  void StartRead(Readback& readback);
+  void StartWantedReads();
+  void ReadCursor(const Resource& resource, const virtio_gpu_update_cursor& update);
+  bool OnReadDone(uint64_t token, RenderResult result);
+  void OnScanoutRead(uint32_t scanout_id, RenderResult result);
+  void OnCursorRead(RenderResult result);
+  void ForgetReads();
+
+  // device_3d.cc: 3D commands.
   void Do(Call& call, const virtio_gpu_ctx_create& request);
   void Do(Call& call, const wire::CtxDestroy& request);
   void Do(Call& call, const wire::CtxAttachResource& request);
@@ -72,16 +95,41 @@ class Device final : public GpuDevice {
   void Do(Call& call, const wire::TransferToHost3d& request);
   void Do(Call& call, const wire::TransferFromHost3d& request);
   void Do(Call& call, const wire::SubmitRequest& request);
+  void DoTransfer(Call& call, Transfer transfer);
+  Context* FindContext(Call& call);
+  // Whether 3D may be used; else the call has been answered.
+  bool Needs3d(Call& call);
 
-  // Blob resources are not offered.
-  void Do(Call& call, const wire::CreateBlobRequest& request);
-  void Do(Call& call, const virtio_gpu_set_scanout_blob& request);
-  void Do(Call& call, const virtio_gpu_resource_map_blob& request);
-  void Do(Call& call, const virtio_gpu_resource_unmap_blob& request);
-  void Refuse(Call& call);
+  // device_renderer.cc: the renderer's life, and what it is sent.
+  // Hands a command over and answers the call when it may be: at once, when the renderer has
+  // carried it out, or (fenced) when the GPU has finished too.
+  enum class Answered { kWhenHandedOver, kWhenExecuted };
+  void Forward(Call& call, const RenderCommand& command, Answered answered);
+  // A command of our own, that nobody waits for.
+  void Tell(const RenderCommand& command);
+  // Starts the renderer if need be, and tells a new one everything.
+  absl::Status EnsureRenderer();
+  void Replay();
+  void ReplayResource(const Resource& resource);
+  // A 2D resource moves to GL, or back when the renderer is gone.
+  void Promote(Resource& resource);
+  void Demote(Resource& resource);
+  // Promotes what a command stream of `context` may name.
+  void PromoteNamed(Context& context, const Submit3d& submit);
+  void ScheduleRestart(int tries);
+  void FailKept();
+  void NoteDeath(const RendererDeath& death);
+  uint64_t NextInternalToken() { return kInternalToken | ++internal_tokens_; }
+  void OnComplete(uint64_t token, RenderResult result) override;
+  void OnContextError(uint32_t ctx_id) override;
+  void OnRendererDied(const RendererDeath& death) override;
+  void OnWritable() override;
 
-  bool Has(uint32_t feature_bit) const { return (driver_features_ >> feature_bit & 1) != 0; }
+  static constexpr uint64_t kInternalToken = uint64_t{1} << 63;
+  // So many deaths within a minute turn 3D off.
+  static constexpr uint32_t kMaxRecentDeaths = 3;
 
+  EventLoop& loop_;
   QueuePort& port_;
   StatsWriter& stats_;
   Renderer& renderer_;
@@ -92,9 +140,20 @@ class Device final : public GpuDevice {
 
   RequestTable requests_;
   ResourceTable resources_;
+  ContextTable contexts_;
   Display display_;
   std::array<uint32_t, VIRTIO_GPU_MAX_SCANOUTS> scanout_resources_{};  // 0: none
+  std::array<Readback, VIRTIO_GPU_MAX_SCANOUTS> readbacks_;
+  CursorReadback cursor_readback_;
+  RenderLink link_;
+  uint64_t internal_tokens_ = 0;
+  bool rendered_ = false;     // commands were handed over since the last Flush
+  bool quiescing_ = false;    // nothing new is started
+  bool three_d_off_ = false;  // after too many deaths
+  uint32_t recent_deaths_ = 0;
+  bool restart_scheduled_ = false;
   bool told_not_accepting_ = false;
+  std::shared_ptr<Device*> alive_;  // for tasks that outlive this
 };
 
 }  // namespace rendercar::gpu

@@ -8,13 +8,6 @@
 namespace rendercar::gpu {
 namespace {
 
-std::vector<GuestRange> ToRanges(const std::vector<virtio_gpu_mem_entry>& entries) {
-  std::vector<GuestRange> ranges;
-  ranges.reserve(entries.size());
-  for (const virtio_gpu_mem_entry& entry : entries) ranges.push_back({entry.addr, entry.length});
-  return ranges;
-}
-
 // Whether a rectangle's rows, the first at `offset`, lie within `backing_bytes`.
 bool RowsFit(uint64_t offset, uint64_t stride_bytes, const Rect& rect, uint64_t backing_bytes) {
   // Both factors are below 2^32, and so is a row.
@@ -55,8 +48,24 @@ void Device::Do(Call& call, const virtio_gpu_resource_unref& request) {
   Resource* resource = resources_.Find(request.resource_id);
   if (resource == nullptr) return FailInvalidResource(call);
   DisableScanoutsOf(*resource);
+  for (auto& [id, context] : contexts_) {
+    std::erase(context.resources, resource->id);
+    std::erase(context.not_in_gl, resource->id);
+  }
+  const bool in_renderer = resource->in_gl() && renderer_.running();
   resources_.Remove(request.resource_id);
-  Ok(call);
+  if (!in_renderer) return Ok(call);
+  // The guest may use the backing for something else once this is answered.
+  Forward(call, UnrefResource{request.resource_id}, Answered::kWhenExecuted);
+}
+
+std::vector<GuestRange> Device::ReadRanges(const Call& call, size_t offset, uint32_t count) {
+  std::vector<virtio_gpu_mem_entry> entries(count);
+  guest::CopyFrom(call.chain, offset, std::as_writable_bytes(std::span(entries)));
+  std::vector<GuestRange> ranges;
+  ranges.reserve(count);
+  for (const virtio_gpu_mem_entry& entry : entries) ranges.push_back({entry.addr, entry.length});
+  return ranges;
 }
 
 void Device::Do(Call& call, const wire::AttachBackingRequest& request) {
@@ -70,14 +79,15 @@ void Device::Do(Call& call, const wire::AttachBackingRequest& request) {
     return Fail(call, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, StatsError::kOutOfMemory,
                 "over the limit of backing entries");
   }
-  Backing backing(ToRanges(ReadEntries(call, request.entries_offset, request.wire.nr_entries)),
-                  memory_.get());
+  Backing backing(ReadRanges(call, request.entries_offset, request.wire.nr_entries), memory_.get());
   if (!backing.whole()) {
     return Fail(call, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER, StatsError::kInvalidParameter,
                 "a backing outside guest memory");
   }
   resource->backing = std::move(backing);
-  Ok(call);
+  if (!resource->in_gl() || !renderer_.running()) return Ok(call);
+  Forward(call, AttachBacking{resource->id, resource->backing->ranges()},
+          Answered::kWhenHandedOver);
 }
 
 void Device::Do(Call& call, const virtio_gpu_resource_detach_backing& request) {
@@ -88,7 +98,9 @@ void Device::Do(Call& call, const virtio_gpu_resource_detach_backing& request) {
                 "the resource has no backing");
   }
   resource->backing.reset();
-  Ok(call);
+  resource->uploads.clear();
+  if (!resource->in_gl() || !renderer_.running()) return Ok(call);
+  Forward(call, DetachBacking{resource->id}, Answered::kWhenExecuted);
 }
 
 Surface* Device::SurfaceOf(Resource& resource) {
@@ -115,6 +127,11 @@ void Device::Do(Call& call, const virtio_gpu_transfer_to_host_2d& request) {
                 "a rectangle outside the resource, or rows outside its backing");
   }
   if (rect.empty()) return Ok(call);
+  if (resource->in_gl()) {
+    return DoTransfer(call, {Transfer::Direction::kToHost, 0, resource->id,
+                             Box{rect.x, rect.y, 0, rect.width, rect.height, 1}, request.offset, 0,
+                             static_cast<uint32_t>(stride), 0});
+  }
   Surface* surface = SurfaceOf(*resource);
   if (surface == nullptr) {
     return Fail(call, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, StatsError::kOutOfMemory,

@@ -20,12 +20,24 @@ std::unique_ptr<CursorImage> ToCursorImage(const Surface& surface, bool has_alph
 
 }  // namespace
 
+void Device::DisableScanout(uint32_t id) {
+  scanout_resources_[id] = 0;
+  readbacks_[id] = {};
+  display_.DisableScanout(id);
+}
+
 void Device::DisableScanoutsOf(const Resource& resource) {
   for (uint32_t id = 0; id < scanout_resources_.size(); ++id) {
-    if (scanout_resources_[id] != resource.id) continue;
-    scanout_resources_[id] = 0;
-    display_.DisableScanout(id);
+    if (scanout_resources_[id] == resource.id) DisableScanout(id);
   }
+}
+
+bool Device::ShowOn(uint32_t scanout_id, Resource& resource, const Rect& rect) {
+  if (resource.in_gl()) return ShowGlOn(scanout_id, resource, rect);
+  if (SurfaceOf(resource) == nullptr) return false;
+  readbacks_[scanout_id] = {};
+  display_.SetScanout(scanout_id, resource.surface, rect);
+  return true;
 }
 
 void Device::Do(Call& call, const virtio_gpu_set_scanout& request) {
@@ -34,23 +46,21 @@ void Device::Do(Call& call, const virtio_gpu_set_scanout& request) {
                 "there is no scanout of this number");
   }
   if (request.resource_id == 0) {
-    scanout_resources_[request.scanout_id] = 0;
-    display_.DisableScanout(request.scanout_id);
+    DisableScanout(request.scanout_id);
     return Ok(call);
   }
   Resource* resource = resources_.Find(request.resource_id);
   if (resource == nullptr) return FailInvalidResource(call);
   const Rect rect = ToRect(request.r);
-  if (rect.empty() || !Fits(rect, resource->width, resource->height)) {
+  if (rect.empty() || !Fits(rect, resource->width, resource->height) || !resource->showable) {
     return Fail(call, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER, StatsError::kInvalidParameter,
-                "an empty rectangle, or one outside the resource");
+                "an empty rectangle, one outside the resource, or a format that cannot be shown");
   }
-  if (SurfaceOf(*resource) == nullptr) {
+  if (!ShowOn(request.scanout_id, *resource, rect)) {
     return Fail(call, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, StatsError::kOutOfMemory,
                 "the host has no memory for the resource");
   }
   scanout_resources_[request.scanout_id] = request.resource_id;
-  display_.SetScanout(request.scanout_id, resource->surface, rect);
   Ok(call);
 }
 
@@ -62,7 +72,11 @@ void Device::Do(Call& call, const virtio_gpu_resource_flush& request) {
     return Fail(call, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER, StatsError::kInvalidParameter,
                 "a rectangle outside the resource");
   }
-  if (resource->surface != nullptr) display_.Flush(*resource->surface, rect);
+  if (resource->in_gl()) {
+    FlushGl(*resource, rect);
+  } else if (resource->surface != nullptr) {
+    display_.Flush(*resource->surface, rect);
+  }
   Ok(call);
 }
 
@@ -72,15 +86,22 @@ void Device::Do(Call& call, const wire::UpdateCursor& request) {
     return Fail(call, VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID, StatsError::kInvalidScanout,
                 "there is no scanout of this number");
   }
+  // Whatever image is still being read is not the latest any more.
+  cursor_readback_.token = 0;
   if (cursor.resource_id == 0) {
     display_.SetCursor(cursor.pos, cursor.hot_x, cursor.hot_y, nullptr);
     return Ok(call);
   }
   Resource* resource = resources_.Find(cursor.resource_id);
   if (resource == nullptr) return FailInvalidResource(call);
-  if (resource->width != wire::kCursorSize || resource->height != wire::kCursorSize) {
+  if (resource->width != wire::kCursorSize || resource->height != wire::kCursorSize ||
+      !resource->showable) {
     return Fail(call, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER, StatsError::kInvalidParameter,
-                "a cursor that is not 64x64");
+                "a cursor that is not 64x64, or of a format that cannot be shown");
+  }
+  if (resource->in_gl()) {
+    ReadCursor(*resource, cursor);
+    return Ok(call);
   }
   if (SurfaceOf(*resource) == nullptr) {
     return Fail(call, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, StatsError::kOutOfMemory,
@@ -96,6 +117,9 @@ void Device::Do(Call& call, const wire::MoveCursor& request) {
     return Fail(call, VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID, StatsError::kInvalidScanout,
                 "there is no scanout of this number");
   }
+  if (cursor_readback_.token != 0 &&
+      cursor_readback_.update.pos.scanout_id == request.wire.pos.scanout_id)
+    cursor_readback_.update.pos = request.wire.pos;
   display_.MoveCursor(request.wire.pos);
   Ok(call);
 }

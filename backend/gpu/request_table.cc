@@ -8,6 +8,8 @@
 namespace rendercar::gpu {
 namespace {
 
+constexpr uint32_t kMaxGeneration = 0x7fffffff;
+
 // The device's one timeline, or one for each ring of each context.
 uint64_t Key(const Timeline& timeline) {
   if (!timeline.has_ring_idx) return 0;
@@ -91,6 +93,12 @@ void RequestTable::Finish(CallToken token, std::span<std::byte> response) {
   GiveBack(index);
 }
 
+void RequestTable::Finish(CallToken token, uint32_t type) {
+  virtio_gpu_ctrl_hdr response{};
+  response.type = type;
+  Finish(token, std::as_writable_bytes(std::span(&response, 1)));
+}
+
 void RequestTable::Drain(uint64_t timeline_key) {
   const auto timeline = timelines_.find(timeline_key);
   RC_CHECK(timeline != timelines_.end(), "a fenced request that is on no timeline");
@@ -113,7 +121,7 @@ void RequestTable::GiveBack(uint32_t index) {
   slot.call.chain.writable.clear();
   slot.used = false;
   ++slot.generation;
-  if (slot.generation == 0) slot.generation = 1;
+  if (slot.generation > kMaxGeneration) slot.generation = 1;
   free_.push_back(index);
   --used_;
   port_.Complete(queue, head, written);
@@ -122,10 +130,7 @@ void RequestTable::GiveBack(uint32_t index) {
 void RequestTable::FailAll() {
   for (uint32_t i = 0; i < slots_.size(); ++i) {
     if (!slots_[i].used || slots_[i].finished) continue;
-    virtio_gpu_ctrl_hdr response{};
-    response.type = VIRTIO_GPU_RESP_ERR_UNSPEC;
-    Finish(uint64_t{slots_[i].generation} << 32 | i,
-           std::as_writable_bytes(std::span(&response, 1)));
+    Finish(uint64_t{slots_[i].generation} << 32 | i, VIRTIO_GPU_RESP_ERR_UNSPEC);
   }
 }
 

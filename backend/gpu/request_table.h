@@ -21,11 +21,12 @@ struct Call {
   guest::DescriptorChain chain;
   virtio_gpu_ctrl_hdr hdr{};  // private copy
   Timeline timeline;
+  uint32_t creates_resource = 0;  // gone again when the renderer refuses it
 
   bool fenced() const { return (hdr.flags & VIRTIO_GPU_FLAG_FENCE) != 0; }
 };
 
-// A call that waits for something; 0 is none.
+// A call that waits for something; 0 is none, and the highest bit is never set.
 using CallToken = uint64_t;
 
 // virtio 1.2, 5.7.6.7: a fenced request is answered after its processing is complete and after all
@@ -46,6 +47,8 @@ class RequestTable {
   // The call that `token` names; null when it was answered already.
   Call* Find(CallToken token);
   void Finish(CallToken token, std::span<std::byte> response);
+  // Finishes with a response that is a type and nothing more.
+  void Finish(CallToken token, uint32_t type);
   // Finishes everything that waits with RESP_ERR_UNSPEC.
   void FailAll();
 

@@ -34,7 +34,6 @@ struct Resource {
 
   // 3D: the parameters to make it (anew) with; of a 2D resource since its promotion.
   std::optional<CreateResource3d> create3d;
-  std::vector<uint32_t> contexts;  // that it is attached to
   // Uploads that filled a whole level, by level: done again in a new renderer.
   std::vector<Transfer> uploads;
 

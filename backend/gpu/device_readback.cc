@@ -1,0 +1,153 @@
+// What GL drew, on the way to the display.
+// SPDX-License-Identifier: Apache-2.0
+#include <cstring>
+#include <utility>
+
+#include "backend/gpu/device.h"
+#include "backend/gpu/tile_copy.h"
+
+namespace rendercar::gpu {
+namespace {
+
+// The picture before, so that a head does not flash black between two of the same size.
+void CopyShown(const Scanout& scanout, Surface& out) {
+  const Rect& rect = scanout.rect();
+  if (!scanout.enabled() || rect.width != out.width() || rect.height != out.height()) return;
+  for (uint32_t y = 0; y < rect.height; ++y)
+    std::memcpy(out.pixel(0, y), scanout.surface()->pixel(rect.x, rect.y + y), out.stride_bytes());
+}
+
+}  // namespace
+
+bool Device::ShowGlOn(uint32_t scanout_id, const Resource& resource, const Rect& rect) {
+  Readback& readback = readbacks_[scanout_id];
+  const bool same_size = readback.surface != nullptr && readback.rect.width == rect.width &&
+                         readback.rect.height == rect.height;
+  if (!same_size) {
+    auto surface = Surface::Create(rect.width, rect.height);
+    if (!surface.ok()) return false;
+    readback = {};
+    readback.surface = *std::move(surface);
+    readback.wanted = {0, 0, rect.width, rect.height};
+    CopyShown(display_.scanout(scanout_id), *readback.surface);
+  }
+  readback.resource_id = resource.id;
+  readback.rect = rect;
+  readback.order = resource.pixels.order;
+  display_.SetScanout(scanout_id, readback.surface, {0, 0, rect.width, rect.height});
+  return true;
+}
+
+void Device::FlushGl(const Resource& resource, const Rect& rect) {
+  for (Readback& readback : readbacks_) {
+    if (readback.resource_id != resource.id) continue;
+    const Rect part = Intersect(rect, readback.rect);
+    if (part.empty()) continue;
+    if (readback.token != 0) stats_.Count(StatsValue::kFramesCoalesced);
+    readback.wanted = Unite(readback.wanted, {part.x - readback.rect.x, part.y - readback.rect.y,
+                                              part.width, part.height});
+    StartRead(readback);
+  }
+}
+
+void Device::StartRead(Readback& readback) {
+  if (readback.wanted.empty() || readback.token != 0 || quiescing_ || !renderer_.running() ||
+      link_.blocked())
+    return;
+  if (readback.pixels == nullptr) {
+    auto pixels = renderer_.AllocatePixels(readback.stride_bytes() * readback.rect.height);
+    if (!pixels.ok()) return;
+    readback.pixels = *std::move(pixels);
+  }
+  const Rect part = std::exchange(readback.wanted, {});
+  ReadPixels read;
+  read.resource_id = readback.resource_id;
+  read.box = {readback.rect.x + part.x, readback.rect.y + part.y, 0, part.width, part.height, 1};
+  read.pixels_id = readback.pixels->id();
+  read.offset_bytes = readback.OffsetOf(part);
+  read.stride_bytes = static_cast<uint32_t>(readback.stride_bytes());
+  const uint64_t token = NextInternalToken();
+  const absl::Status status = link_.Send(read, Completion::kExecuted, {}, token);
+  rendered_ = true;
+  if (!status.ok() && !absl::IsResourceExhausted(status)) return;
+  readback.token = token;
+  readback.reading = part;
+}
+
+void Device::StartWantedReads() {
+  for (Readback& readback : readbacks_) {
+    if (readback.resource_id != 0) StartRead(readback);
+  }
+}
+
+void Device::ReadCursor(const Resource& resource, const virtio_gpu_update_cursor& update) {
+  if (!renderer_.running()) return;
+  CursorReadback& cursor = cursor_readback_;
+  if (cursor.pixels == nullptr) {
+    auto pixels = renderer_.AllocatePixels(sizeof(CursorImage));
+    if (!pixels.ok()) return;
+    cursor.pixels = *std::move(pixels);
+  }
+  ReadPixels read;
+  read.resource_id = resource.id;
+  read.box = {0, 0, 0, wire::kCursorSize, wire::kCursorSize, 1};
+  read.pixels_id = cursor.pixels->id();
+  read.stride_bytes = wire::kCursorSize * kBytesPerPixel;
+  const uint64_t token = NextInternalToken();
+  const absl::Status status = link_.Send(read, Completion::kExecuted, {}, token);
+  rendered_ = true;
+  if (!status.ok() && !absl::IsResourceExhausted(status)) return;
+  cursor.token = token;
+  cursor.format = resource.pixels;
+  cursor.update = update;
+}
+
+bool Device::OnReadDone(uint64_t token, RenderResult result) {
+  if (token == cursor_readback_.token) {
+    OnCursorRead(result);
+    return true;
+  }
+  for (uint32_t id = 0; id < readbacks_.size(); ++id) {
+    if (readbacks_[id].token != token) continue;
+    OnScanoutRead(id, result);
+    return true;
+  }
+  return false;
+}
+
+void Device::OnScanoutRead(uint32_t scanout_id, RenderResult result) {
+  Readback& readback = readbacks_[scanout_id];
+  readback.token = 0;
+  if (result == RenderResult::kRendererDied) return;
+  if (result == RenderResult::kOk) {
+    const auto source = readback.pixels->bytes().subspan(readback.OffsetOf(readback.reading));
+    CopyFromMemory(source, readback.stride_bytes(), readback.order, readback.reading,
+                   *readback.surface);
+    display_.NoteChanges(*readback.surface);
+    display_.Flush(*readback.surface, readback.reading);
+  } else if (error_log_.Allow()) {
+    log::Warning("a scanout could not be read back",
+                 {{"scanout", scanout_id}, {"resource", readback.resource_id}});
+  }
+  StartRead(readback);
+}
+
+void Device::OnCursorRead(RenderResult result) {
+  CursorReadback& cursor = cursor_readback_;
+  cursor.token = 0;
+  if (result != RenderResult::kOk) return;
+  auto image = std::make_unique<CursorImage>();
+  ConvertToBgra(cursor.format.order, cursor.pixels->bytes().data(),
+                std::as_writable_bytes(std::span(*image)).data(), image->size());
+  if (!cursor.format.has_alpha) {
+    for (uint32_t& pixel : *image) pixel |= 0xff000000u;
+  }
+  display_.SetCursor(cursor.update.pos, cursor.update.hot_x, cursor.update.hot_y, std::move(image));
+}
+
+void Device::ForgetReads() {
+  for (Readback& readback : readbacks_) readback = {};
+  cursor_readback_ = {};
+}
+
+}  // namespace rendercar::gpu
