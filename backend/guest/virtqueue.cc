@@ -125,6 +125,12 @@ bool Virtqueue::HasRequests() const {
          Word(avail_ + kIdxOffset).load(std::memory_order_relaxed) != last_avail_;
 }
 
+bool Virtqueue::LooksUntouched() const {
+  vring_desc first;
+  CopyOnce(&first, desc_, sizeof(first));
+  return last_avail_ == 0 && !HasRequests() && first.addr == 0 && first.len == 0;
+}
+
 absl::StatusOr<std::optional<DescriptorChain>> Virtqueue::Pop() {
   if (seen_avail_ == last_avail_) {
     // Acquire: the entries up to this index are read after it.

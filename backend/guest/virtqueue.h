@@ -68,6 +68,9 @@ class Virtqueue {
   void DisableKicks();
   // Whether the driver has made requests available; looks at guest memory once.
   bool HasRequests() const;
+  // Whether nothing was ever written into a ring that starts at index 0. After a kick this means
+  // that the driver writes into other memory than we see.
+  bool LooksUntouched() const;
 
   // For GET_VRING_BASE: the index of the next request to pop.
   uint16_t last_avail_index() const { return last_avail_; }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "backend/guest/memory_guard.h"
+#include "backend/server/memory_advice.h"
 #include "common/log.h"
 
 namespace rendercar::server {
@@ -23,10 +24,8 @@ constexpr uint32_t kRequestsBetweenLooks = 8;
 log::RateLimit late_limit;
 log::RateLimit lost_limit;
 
-constexpr char kNotShared[] =
-    "guest memory is not shared with this backend; give the VM shared memory (QEMU: -object "
-    "memory-backend-memfd,id=mem,size=...,share=on with -machine memory-backend=mem; libvirt: "
-    "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>)";
+// How long after its first kick a driver's first request may take to be seen.
+constexpr auto kFirstRequest = std::chrono::seconds(1);
 
 bool IsSocket(int fd) {
   struct stat info {};
@@ -38,7 +37,7 @@ bool IsSocket(int fd) {
 DeviceWorker::DeviceWorker(EventLoop& loop, StatsWriter& stats, const DeviceFactory& factory)
     : loop_(loop), stats_(stats), lost_memory_seen_(guest::LostMemoryEvents()) {
   for (uint32_t i = 0; i < kQueues; ++i)
-    rings_[i] = std::make_unique<Vring>(loop, stats, i, [this] { Process(); });
+    rings_[i] = std::make_unique<Vring>(loop, stats, i, [this, i] { OnKick(i); });
   served_ = factory(loop, *this);
 }
 
@@ -113,7 +112,7 @@ absl::Status DeviceWorker::Do(wire::SetVringNum& message) {
 absl::Status DeviceWorker::Do(wire::SetVringAddr& message) {
   RC_ASSIGN_OR_RETURN(Vring * ring, Ring(message.addr.index));
   if (memory_ != nullptr && memory_->regions().empty())
-    return absl::FailedPreconditionError(kNotShared);
+    return absl::FailedPreconditionError(kMemoryNotShared);
   RC_RETURN_IF_ERROR(ring->SetAddr(message.addr, memory_));
   return Start(*ring);
 }
@@ -214,6 +213,25 @@ void DeviceWorker::Schedule() {
     process_posted_ = false;
     Process();
   });
+}
+
+void DeviceWorker::OnKick(uint32_t index) {
+  Process();
+  Vring& ring = *rings_[index];
+  if (index != static_cast<uint32_t>(gpu::Queue::kControl) || !ring.active()) return;
+  if (private_memory_looked_for_ || !ring.queue()->LooksUntouched()) return;
+  private_memory_looked_for_ = true;
+  loop_.PostAfter(kFirstRequest, [this, alive = alive_] {
+    if (*alive) LookForPrivateMemory();
+  });
+}
+
+// A memfd with share=off arrives like shared memory, but the VM writes into a copy of its own.
+void DeviceWorker::LookForPrivateMemory() {
+  const Vring& ring = *rings_[static_cast<uint32_t>(gpu::Queue::kControl)];
+  if (!ring.active() || !rings_[0]->queue()->LooksUntouched()) return;
+  stats_.CountError(StatsError::kFrontendProtocol);
+  log::Error("the driver kicks, but writes nothing that can be seen here", {{"why", kMemoryNotShared}});
 }
 
 void DeviceWorker::Process() {

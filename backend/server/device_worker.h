@@ -70,6 +70,8 @@ class DeviceWorker final : public gpu::QueuePort {
   void Schedule();
   void PublishUsed();
   void LookForLostMemory();
+  void OnKick(uint32_t index);
+  void LookForPrivateMemory();
 
   EventLoop& loop_;
   StatsWriter& stats_;
@@ -79,6 +81,7 @@ class DeviceWorker final : public gpu::QueuePort {
   bool batching_ = false;
   bool process_posted_ = false;
   bool publish_posted_ = false;
+  bool private_memory_looked_for_ = false;
   uint64_t lost_memory_seen_;
   // Tells tasks on the loop that this object is gone.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

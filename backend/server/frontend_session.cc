@@ -11,6 +11,7 @@
 #include <cstring>
 #include <utility>
 
+#include "backend/server/memory_advice.h"
 #include "backend/server/work_call.h"
 #include "common/log.h"
 #include "common/unix_socket.h"
@@ -40,6 +41,8 @@ constexpr uint64_t kBindingFeatures = (Bit(24) - 1) | Bit(kLogAll) | Bit(VIRTIO_
 // The device bounds its own waits at 100 ms; a work thread that takes longer than this has hung,
 // and QEMU is better off with a dead GPU than with a dead main loop.
 constexpr auto kWorkBound = std::chrono::seconds(5);
+// From SET_FEATURES to SET_MEM_TABLE, which follows at once.
+constexpr auto kMemoryWait = std::chrono::seconds(3);
 constexpr auto kStopBound = std::chrono::milliseconds(800);
 
 absl::Status Hung() {
@@ -196,8 +199,21 @@ absl::Status FrontendSession::Handle(wire::ReceivedMessage message) {
   return Forward(std::move(message));
 }
 
+// QEMU finds out itself that it has no memory to share, and then says nothing more: the guest's
+// driver waits for ever, and the reason stands only in QEMU's own log.
+void FrontendSession::ExpectMemory() {
+  if (memory_came_ || std::exchange(memory_expected_, true)) return;
+  loop_.PostAfter(kMemoryWait, [weak = weak_from_this()] {
+    const auto session = weak.lock();
+    if (session != nullptr && !session->memory_came_)
+      session->End(absl::InvalidArgumentError(kMemoryNotShared));
+  });
+}
+
 absl::Status FrontendSession::Forward(wire::ReceivedMessage message) {
   const uint32_t request = message.header.request;
+  if (std::holds_alternative<wire::SetFeatures>(message.message)) ExpectMemory();
+  if (std::holds_alternative<wire::SetMemTable>(message.message)) memory_came_ = true;
   const bool acknowledged =
       message.needs_reply() && Negotiated(wire::VHOST_USER_PROTOCOL_F_REPLY_ACK);
   if (const auto* get = std::get_if<wire::GetVringBase>(&message.message)) {

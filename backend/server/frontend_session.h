@@ -55,6 +55,7 @@ class FrontendSession : public std::enable_shared_from_this<FrontendSession> {
   }
   void End(const absl::Status& why);
   void DropDevice();
+  void ExpectMemory();
 
   EventLoop& loop_;
   EventLoop& work_loop_;
@@ -67,6 +68,8 @@ class FrontendSession : public std::enable_shared_from_this<FrontendSession> {
   uint64_t offered_features_ = 0;
   uint32_t num_capsets_ = 0;
   uint64_t protocol_features_ = 0;
+  bool memory_came_ = false;
+  bool memory_expected_ = false;
 };
 
 }  // namespace rendercar::server
