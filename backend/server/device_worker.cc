@@ -231,7 +231,8 @@ void DeviceWorker::LookForPrivateMemory() {
   const Vring& ring = *rings_[static_cast<uint32_t>(gpu::Queue::kControl)];
   if (!ring.active() || !rings_[0]->queue()->LooksUntouched()) return;
   stats_.CountError(StatsError::kFrontendProtocol);
-  log::Error("the driver kicks, but writes nothing that can be seen here", {{"why", kMemoryNotShared}});
+  log::Error("the driver kicks, but writes nothing that can be seen here",
+             {{"why", kMemoryNotShared}});
 }
 
 void DeviceWorker::Process() {
