@@ -34,7 +34,8 @@ void AddSessionFlags(CLI::App& app, Options& options) {
       ->option_text("NAME")
       ->envname("RENDERCAR_CREATE_SESSION")
       ->group(group);
-  app.add_option("--display", options.display, "headless, secondary or primary [secondary]")
+  app.add_option("--display", options.display,
+                 "headless, secondary or primary [secondary; under KubeVirt headless]")
       ->option_text("MODE")
       ->envname("RENDERCAR_DISPLAY")
       ->check(CLI::IsMember({"headless", "secondary", "primary"}))
@@ -54,8 +55,11 @@ void AddServerFlags(CLI::App& app, Options& options) {
                      kDefaultSocketDir + "]")
       ->option_text("DIR")
       ->envname("RENDERCAR_SOCKET_DIR");
+  app.add_option("--vmm-socket-dir", options.vmm_socket_dir,
+                 "The same directory as the VMM's container sees it [SOCKET-DIR]")
+      ->option_text("DIR");
   app.add_option("--control-socket", options.control_socket,
-                 std::string("Socket of the control API [") + kDefaultControlSocket + "]")
+                 std::string("Socket of the control API, or off [") + kDefaultControlSocket + "]")
       ->option_text("PATH")
       ->envname("RENDERCAR_CONTROL_SOCKET");
   app.add_option("--allow-uid", options.allow_uids,
@@ -77,6 +81,23 @@ void AddServerFlags(CLI::App& app, Options& options) {
       ->option_text("MS");
 }
 
+void AddKubevirtFlags(CLI::App& app, Options& options) {
+  const char* group = "KubeVirt";
+  app.add_option("--kubevirt", options.kubevirt.mode,
+                 "hooks, plugin, off, or auto: by the directories that are there [auto]")
+      ->option_text("MODE")
+      ->check(CLI::IsMember({"auto", "hooks", "plugin", "off"}))
+      ->group(group);
+  app.add_option("--kubevirt-hooks-dir", options.kubevirt.hooks_dir,
+                 std::string("virt-launcher's directory for hook sidecars [") + kHooksDir + "]")
+      ->option_text("DIR")
+      ->group(group);
+  app.add_option("--kubevirt-plugin-dir", options.kubevirt.plugin_dir,
+                 std::string("The plugin's socket directory [") + kPluginDir + "]")
+      ->option_text("DIR")
+      ->group(group);
+}
+
 }  // namespace
 
 void AddFlags(CLI::App& app, Options& options) {
@@ -84,6 +105,7 @@ void AddFlags(CLI::App& app, Options& options) {
   AddServerFlags(app, options);
   AddShareFlags(app, options);
   AddSessionFlags(app, options);
+  AddKubevirtFlags(app, options);
 }
 
 absl::StatusOr<ShareFlags> ToShareFlags(const Options& options) {
@@ -102,7 +124,9 @@ absl::StatusOr<SessionSpec> ToSessionSpec(const Options& options) {
   spec.name = options.create_session;
   spec.virgl = !options.no_3d;
   spec.heads = options.heads;
-  RC_ASSIGN_OR_RETURN(spec.display_mode, ParseDisplayMode(options.display));
+  if (!options.display.empty()) {
+    RC_ASSIGN_OR_RETURN(spec.display_mode, ParseDisplayMode(options.display));
+  }
   RC_ASSIGN_OR_RETURN(const Resolution size, ParseResolution(options.resolution));
   spec.width_px = size.width_px;
   spec.height_px = size.height_px;

@@ -8,6 +8,7 @@
 
 #include "common/status.h"
 #include "sidecar/config/share.h"
+#include "sidecar/kubevirt/place.h"
 #include "sidecar/session/session.h"
 
 namespace rendercar::sidecar {
@@ -20,9 +21,10 @@ struct Options {
   std::string share;
   std::string render_node;
   std::string session_dir;
-  std::string video_memory;  // bytes; empty: not given
-  std::string socket_dir = kDefaultSocketDir;
-  std::string control_socket = kDefaultControlSocket;
+  std::string video_memory;    // bytes; empty: not given
+  std::string socket_dir;      // empty: KubeVirt's, or kDefaultSocketDir
+  std::string vmm_socket_dir;  // empty: as the sidecar sees it
+  std::string control_socket;  // empty: kDefaultControlSocket; "off"
   std::string metrics_address = kDefaultMetricsAddress;
   std::string backend;
   std::string vhost_user_json_dir;
@@ -30,10 +32,11 @@ struct Options {
   uint32_t stop_grace_ms = 2000;
   // The session that is made at start; no name: none.
   std::string create_session;
-  std::string display = "secondary";
+  std::string display;  // empty: secondary, under KubeVirt headless
   std::string resolution = "1280x800";
   uint32_t heads = 1;
   bool no_3d = false;
+  KubevirtFlags kubevirt;
 };
 
 void AddFlags(CLI::App& app, Options& options);

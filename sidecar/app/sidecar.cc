@@ -20,10 +20,12 @@ namespace {
 
 constexpr std::chrono::seconds kScrapeDeadline(2);
 constexpr std::chrono::seconds kCallGrace(1);
+constexpr char kOff[] = "off";  // as the value of a flag
 
 std::string ParentOf(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
 
 absl::Status CheckControlSocket(const std::string& path) {
+  if (path == kOff) return absl::OkStatus();
   RC_RETURN_IF_ERROR(CheckSocketPath(path));
   return CheckWritableDirectory(ParentOf(path),
                                 "directory of the control socket (--control-socket)");
@@ -60,53 +62,94 @@ std::string WithoutTrailingSlash(std::string path) {
   return path;
 }
 
+bool Exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+
 SessionManager::Config ManagerConfig(const Options& options) {
-  SessionManager::Config config{options.socket_dir, options.backend, {}};
+  SessionManager::Config config{options.socket_dir, options.vmm_socket_dir, options.backend, {}};
   config.backend.stop_grace = std::chrono::milliseconds(options.stop_grace_ms);
   return config;
+}
+
+// Where nothing was said: KubeVirt's places in its pods, ours elsewhere.
+void FillInPlaces(const KubevirtPlace& place, Options& options) {
+  if (options.socket_dir.empty()) {
+    options.socket_dir = place.socket ? place.socket_dir : kDefaultSocketDir;
+    if (place.socket && options.vmm_socket_dir.empty())
+      options.vmm_socket_dir = place.vmm_socket_dir;
+  }
+  if (options.vmm_socket_dir.empty()) options.vmm_socket_dir = options.socket_dir;
+  if (options.control_socket.empty()) {
+    // A hook sidecar gets no volume for it.
+    const bool nowhere = place.socket && !Exists(ParentOf(kDefaultControlSocket));
+    options.control_socket = nowhere ? kOff : kDefaultControlSocket;
+  }
+  if (place.socket && options.create_session.empty()) options.create_session = "gpu0";
+  if (options.display.empty()) options.display = place.socket ? "headless" : "secondary";
+}
+
+absl::StatusOr<Options> Complete(const Options& given, const KubevirtPlace& place) {
+  Options options = given;
+  FillInPlaces(place, options);
+  options.socket_dir = WithoutTrailingSlash(options.socket_dir);
+  options.vmm_socket_dir = WithoutTrailingSlash(options.vmm_socket_dir);
+  options.vhost_user_json_dir = WithoutTrailingSlash(options.vhost_user_json_dir);
+  if (options.backend.empty()) {
+    RC_ASSIGN_OR_RETURN(options.backend, BackendBesideThisProgram());
+  }
+  return options;
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Sidecar>> Sidecar::Create(const Options& given) {
-  Options options = given;
-  options.socket_dir = WithoutTrailingSlash(options.socket_dir);
-  options.vhost_user_json_dir = WithoutTrailingSlash(options.vhost_user_json_dir);
+  RC_ASSIGN_OR_RETURN(const KubevirtPlace place, FindKubevirt(given.kubevirt, ::getenv));
+  RC_ASSIGN_OR_RETURN(const Options options, Complete(given, place));
   RC_ASSIGN_OR_RETURN(const ShareFlags flags, ToShareFlags(options));
   RC_ASSIGN_OR_RETURN(const SessionSpec spec, ToSessionSpec(options));
   RC_ASSIGN_OR_RETURN(std::vector<Share> shares, ResolveShares(::getenv, flags));
   for (Share& share : shares) share.session_dir = WithoutTrailingSlash(share.session_dir);
-  if (options.backend.empty()) {
-    RC_ASSIGN_OR_RETURN(options.backend, BackendBesideThisProgram());
-  }
+  std::unique_ptr<Sidecar> sidecar(new Sidecar(options, place, shares));
+  RC_RETURN_IF_ERROR(sidecar->MakeDirectories());
   RC_RETURN_IF_ERROR(CheckSurroundings(options, shares));
-  std::unique_ptr<Sidecar> sidecar(new Sidecar(options, std::move(shares)));
   RC_RETURN_IF_ERROR(sidecar->WriteJson());
   RC_RETURN_IF_ERROR(sidecar->StartServers());
+  if (place.socket) RC_RETURN_IF_ERROR(sidecar->StartKubevirt(spec));
   if (!spec.name.empty()) sidecar->CreateFirstSession(spec);
   return sidecar;
 }
 
-Sidecar::Sidecar(Options options, std::vector<Share> shares)
+Sidecar::Sidecar(Options options, KubevirtPlace place, std::vector<Share> shares)
     : options_(std::move(options)),
+      place_(std::move(place)),
       sessions_(loop_, ManagerConfig(options_), std::move(shares), report_),
       signals_(loop_, [this](int signal) { BeginShutdown(absl::StrCat("signal ", signal)); }),
       reaper_(loop_, [this](pid_t pid) { return IsBackend(pid); }) {}
 
 Sidecar::~Sidecar() {
   if (server_shutdown_.joinable()) server_shutdown_.join();
+  kubevirt_.reset();
   server_.reset();
   metrics_.reset();
   json_ = OwnedFile();
-  if (!made_directory_.empty()) ::rmdir(made_directory_.c_str());
+  for (; !made_directories_.empty(); made_directories_.pop_back())
+    ::rmdir(made_directories_.back().c_str());
+}
+
+// Those that nobody else can make: in KubeVirt's directory, and the JSON's default one.
+absl::Status Sidecar::MakeDirectories() {
+  const auto make = [this](const std::string& dir) {
+    if (::mkdir(dir.c_str(), 0755) == 0) made_directories_.push_back(dir);
+  };
+  if (place_.socket && options_.socket_dir == place_.socket_dir) make(place_.socket_dir);
+  RC_RETURN_IF_ERROR(
+      CheckWritableDirectory(options_.socket_dir, "socket directory (--socket-dir)"));
+  if (options_.vhost_user_json_dir.empty()) make(options_.socket_dir + "/vhost-user");
+  return absl::OkStatus();
 }
 
 absl::Status Sidecar::WriteJson() {
-  std::string dir = options_.vhost_user_json_dir;
-  if (dir.empty()) {
-    dir = options_.socket_dir + "/vhost-user";
-    if (::mkdir(dir.c_str(), 0755) == 0) made_directory_ = dir;
-  }
+  const std::string dir = options_.vhost_user_json_dir.empty() ? options_.socket_dir + "/vhost-user"
+                                                               : options_.vhost_user_json_dir;
   RC_RETURN_IF_ERROR(CheckWritableDirectory(dir, "vhost-user JSON directory"));
   RC_ASSIGN_OR_RETURN(json_, OwnedFile::Write(absl::StrCat(dir, "/", kVhostUserJsonName),
                                               VhostUserJson(OurBackend(options_.backend))));
@@ -115,16 +158,13 @@ absl::Status Sidecar::WriteJson() {
 
 absl::Status Sidecar::StartServers() {
   ServerFacts facts{"", json_.path()};
-  if (options_.metrics_address != "off") {
+  if (options_.metrics_address != kOff) {
     auto collector = std::make_shared<SessionCollector>([this] { return Snapshot(); },
                                                         [] { return ReadContainerUsage(); });
     RC_ASSIGN_OR_RETURN(metrics_, MetricsServer::Start(options_.metrics_address, collector));
     facts.metrics_address = metrics_->address();
   }
-  service_ = std::make_unique<ControlService>(loop_, sessions_, facts);
-  RC_ASSIGN_OR_RETURN(
-      server_, UnixGrpcServer::Start(loop_, options_.control_socket, UidPolicy{options_.allow_uids},
-                                     {service_.get()}));
+  RC_RETURN_IF_ERROR(StartControl(facts));
   log::Info("sidecar serves", {{"version", kVersion},
                                {"control_socket", options_.control_socket},
                                {"socket_dir", options_.socket_dir},
@@ -133,14 +173,36 @@ absl::Status Sidecar::StartServers() {
   return absl::OkStatus();
 }
 
+absl::Status Sidecar::StartControl(const ServerFacts& facts) {
+  if (options_.control_socket == kOff) return absl::OkStatus();
+  service_ = std::make_unique<ControlService>(loop_, sessions_, facts);
+  RC_ASSIGN_OR_RETURN(
+      server_, UnixGrpcServer::Start(loop_, options_.control_socket, UidPolicy{options_.allow_uids},
+                                     {service_.get()}));
+  return absl::OkStatus();
+}
+
+absl::Status Sidecar::StartKubevirt(SessionSpec defaults) {
+  RC_ASSIGN_OR_RETURN(kubevirt_, KubevirtServer::Start(loop_, sessions_, place_, defaults,
+                                                       UidPolicy{options_.allow_uids}, [this] {
+                                                         BeginShutdown("virt-launcher asked");
+                                                       }));
+  return absl::OkStatus();
+}
+
 void Sidecar::CreateFirstSession(const SessionSpec& spec) {
   loop_.Post([this, spec] {
     sessions_.Create(spec, [this](absl::StatusOr<SessionView> session) {
-      if (session.ok() || shutting_down_) return;
-      result_ = session.status();
-      BeginShutdown("the first session cannot be made");
+      if (shutting_down_) return;
+      result_ = FirstSessionIsThere(session);
+      if (!result_.ok()) BeginShutdown("the first session cannot be made");
     });
   });
+}
+
+absl::Status Sidecar::FirstSessionIsThere(const absl::StatusOr<SessionView>& session) {
+  RC_RETURN_IF_ERROR(session.status());
+  return kubevirt_ ? kubevirt_->Publish() : absl::OkStatus();
 }
 
 bool Sidecar::IsBackend(pid_t pid) const {
@@ -165,7 +227,8 @@ void Sidecar::BeginShutdown(const std::string& why) {
   log::Info("shutting down", {{"reason", why}});
   sessions_.StopAll([this](const absl::Status&) {
     server_shutdown_ = std::thread([this] {
-      server_->Shutdown(kCallGrace);
+      if (kubevirt_) kubevirt_->Shutdown(kCallGrace);
+      if (server_) server_->Shutdown(kCallGrace);
       loop_.Quit();
     });
   });

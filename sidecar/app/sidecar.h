@@ -9,6 +9,7 @@
 
 #include "common/epoll_loop.h"
 #include "common/program.h"
+#include "sidecar/app/kubevirt_server.h"
 #include "sidecar/app/options.h"
 #include "sidecar/app/orphan_reaper.h"
 #include "sidecar/control/control_service.h"
@@ -31,27 +32,33 @@ class Sidecar {
   absl::Status Run();
 
  private:
-  Sidecar(Options options, std::vector<Share> shares);
+  Sidecar(Options options, KubevirtPlace place, std::vector<Share> shares);
+  absl::Status MakeDirectories();
   absl::Status WriteJson();
   absl::Status StartServers();
+  absl::Status StartControl(const ServerFacts& facts);
+  absl::Status StartKubevirt(SessionSpec defaults);
   void CreateFirstSession(const SessionSpec& spec);
+  absl::Status FirstSessionIsThere(const absl::StatusOr<SessionView>& session);
   void BeginShutdown(const std::string& why);
   bool IsBackend(pid_t pid) const;
   // Answers from any thread.
   MetricsSource Snapshot();
 
   const Options options_;
+  const KubevirtPlace place_;
   EpollLoop loop_;
   LogSessionReport report_;
   SessionManager sessions_;
   // Both block signals, so they come before whatever starts threads.
   ShutdownSignals signals_;
   OrphanReaper reaper_;
-  std::string made_directory_;  // removed at the end
+  std::vector<std::string> made_directories_;  // removed at the end
   OwnedFile json_;
   std::unique_ptr<MetricsServer> metrics_;
   std::unique_ptr<ControlService> service_;
   std::unique_ptr<UnixGrpcServer> server_;
+  std::unique_ptr<KubevirtServer> kubevirt_;
   std::thread server_shutdown_;
   bool shutting_down_ = false;
   absl::Status result_;

@@ -7,6 +7,7 @@
 
 #include "common/version.h"
 #include "sidecar/control/convert.h"
+#include "sidecar/control/grpc_status.h"
 #include "sidecar/control/loop_call.h"
 #include "sidecar/definition/render.h"
 

@@ -65,11 +65,6 @@ absl::Status CheckAcceleration(api::Acceleration acceleration) {
 
 }  // namespace
 
-grpc::Status ToGrpc(const absl::Status& status) {
-  if (status.ok()) return grpc::Status::OK;
-  return {static_cast<grpc::StatusCode>(status.raw_code()), std::string(status.message())};
-}
-
 std::string SessionName(const std::string& id) { return kCollection + id; }
 
 absl::StatusOr<std::string> SessionId(const std::string& name) {

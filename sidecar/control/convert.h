@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <grpcpp/support/status.h>
-
 #include <string>
 
 #include "common/status.h"
@@ -13,8 +11,6 @@
 namespace rendercar::sidecar {
 
 namespace api = ::rendercar::v1alpha1;
-
-grpc::Status ToGrpc(const absl::Status& status);
 
 // The last part of "sessions/{session}". InvalidArgument when `name` is not of that form.
 absl::StatusOr<std::string> SessionId(const std::string& name);

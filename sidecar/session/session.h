@@ -41,7 +41,8 @@ struct SessionView {
   SessionState state = SessionState::kStarting;
   std::string state_message;
   std::string socket_path;
-  std::string stats_path;  // empty: none
+  std::string vmm_socket_path;  // the same as the VMM's container sees it
+  std::string stats_path;       // empty: none
   pid_t backend_pid = 0;
   uint64_t backend_restarts = 0;
   std::chrono::system_clock::time_point create_time;

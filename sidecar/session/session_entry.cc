@@ -30,11 +30,13 @@ std::vector<std::string> BackendArgv(const std::string& program, const SessionVi
   return argv;
 }
 
-SessionView NewView(const std::string& socket_dir, SessionSpec spec, Share share) {
+SessionView NewView(const SessionManager::Config& config, SessionSpec spec, Share share) {
   SessionView view;
   spec.share = share.id;
   if (spec.video_memory_bytes == 0) spec.video_memory_bytes = share.video_memory_bytes;
-  view.socket_path = absl::StrCat(socket_dir, "/", spec.name, ".sock");
+  const std::string file = absl::StrCat("/", spec.name, ".sock");
+  view.socket_path = absl::StrCat(config.socket_dir, file);
+  view.vmm_socket_path = absl::StrCat(config.vmm_socket_dir, file);
   view.stats_path = StatsPath(spec, share);
   view.create_time = std::chrono::system_clock::now();
   view.spec = std::move(spec);
@@ -71,7 +73,7 @@ SessionState ToSessionState(BackendSupervisor::State state) {
 
 SessionManager::Session::Session(SessionManager& manager, SessionSpec spec, Share share)
     : manager_(manager),
-      view_(NewView(manager.config_.socket_dir, std::move(spec), std::move(share))),
+      view_(NewView(manager.config_, std::move(spec), std::move(share))),
       supervisor_(manager.loop_, SupervisorConfig(manager.config_, view_), *this) {}
 
 SessionManager::Session::~Session() {
@@ -91,6 +93,18 @@ void SessionManager::Session::Stop(DoneCallback done) {
   supervisor_.Stop();
 }
 
+void SessionManager::Session::WaitReady(CreateCallback done) {
+  if (supervisor_.state() == BackendSupervisor::State::kReady) {
+    done(View());
+  } else {
+    on_ready_.push_back(std::move(done));
+  }
+}
+
+void SessionManager::Session::AnswerWaiting(const absl::StatusOr<SessionView>& answer) {
+  for (CreateCallback& done : std::exchange(on_ready_, {})) done(answer);
+}
+
 void SessionManager::Session::AddEvent(const std::string& reason, const std::string& message) {
   view_.events.push_back({std::chrono::system_clock::now(), reason, message});
   if (view_.events.size() > kMaxSessionEvents) view_.events.pop_front();
@@ -105,7 +119,8 @@ void SessionManager::Session::OnReady() {
   view_.state_message.clear();
   AddEvent("BackendReady", absl::StrCat("backend listens on ", view_.socket_path));
   manager_.report_.BackendReady(view_.spec.name, view_.socket_path);
-  if (on_ready_) std::exchange(on_ready_, nullptr)(View());
+  came_up_ = true;
+  AnswerWaiting(View());
 }
 
 void SessionManager::Session::OnEnded(const std::string& how, bool was_ready,
@@ -116,7 +131,7 @@ void SessionManager::Session::OnEnded(const std::string& how, bool was_ready,
       absl::StrCat("backend ", why, "; started again in ", restart_in.count(), " ms");
   AddEvent("BackendEnded", view_.state_message);
   manager_.report_.BackendEnded(view_.spec.name, how, restart_in);
-  if (!was_ready && on_ready_) FailCreation(why);
+  if (!was_ready && !came_up_) FailCreation(why);
 }
 
 // A session whose first backend does not come up is not kept: whoever creates it learns why.
@@ -125,7 +140,9 @@ void SessionManager::Session::FailCreation(const std::string& how) {
       absl::StrCat("session '", view_.spec.name, "': backend '", manager_.config_.backend_path,
                    "' ", how, " before it listened on '", view_.socket_path,
                    "'; its own message is in the log of this sidecar"));
-  Stop([done = std::exchange(on_ready_, nullptr), status](absl::Status) mutable { done(status); });
+  Stop([waiting = std::exchange(on_ready_, {}), status](absl::Status) mutable {
+    for (CreateCallback& done : waiting) done(status);
+  });
 }
 
 void SessionManager::Session::OnKilled(const std::string& reason) {
@@ -135,10 +152,8 @@ void SessionManager::Session::OnKilled(const std::string& reason) {
 }
 
 void SessionManager::Session::OnStopped() {
-  if (on_ready_) {
-    std::exchange(on_ready_, nullptr)(absl::CancelledError(
-        absl::StrCat("session '", view_.spec.name, "' was deleted meanwhile")));
-  }
+  AnswerWaiting(
+      absl::CancelledError(absl::StrCat("session '", view_.spec.name, "' was deleted meanwhile")));
   // This object is destroyed by Remove, so only after its supervisor has returned.
   manager_.loop_.Post([&manager = manager_, alive = manager_.alive_, name = view_.spec.name,
                        waiting = std::move(on_stopped_)]() mutable {

@@ -15,7 +15,9 @@ class SessionManager::Session final : public BackendListener {
   ~Session() override;
 
   absl::Status Start() { return supervisor_.Start(); }
-  void WaitReady(CreateCallback done) { on_ready_ = std::move(done); }
+  // Answers when the socket listens. The first start's failure ends the session; later ones only
+  // keep the caller waiting.
+  void WaitReady(CreateCallback done);
   void Stop(DoneCallback done);
   SessionView View() const;
   const Share& share() const { return view_.share; }
@@ -30,12 +32,13 @@ class SessionManager::Session final : public BackendListener {
 
   void AddEvent(const std::string& reason, const std::string& message);
   void FailCreation(const std::string& how);
+  void AnswerWaiting(const absl::StatusOr<SessionView>& answer);
 
   SessionManager& manager_;
   SessionView view_;  // the fixed part, and the events
   BackendSupervisor supervisor_;
-  CreateCallback on_ready_;
-  absl::Status creation_error_;
+  std::vector<CreateCallback> on_ready_;
+  bool came_up_ = false;  // the first backend did
   std::string killed_because_;
   std::vector<DoneCallback> on_stopped_;
 };

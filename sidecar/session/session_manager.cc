@@ -4,6 +4,7 @@
 
 #include <absl/strings/str_join.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "common/stats_page.h"
@@ -27,12 +28,22 @@ absl::Status CheckVideoMemory(const SessionSpec& spec, const Share& share) {
                    "' has ", share.video_memory_bytes, "; ask for that or less"));
 }
 
+// Whether `is` (defaults filled in) is what `wanted` asks for.
+bool Matches(const SessionSpec& is, const SessionSpec& wanted, const Share& share) {
+  const uint64_t memory =
+      wanted.video_memory_bytes == 0 ? share.video_memory_bytes : wanted.video_memory_bytes;
+  return is.virgl == wanted.virgl && is.display_mode == wanted.display_mode &&
+         is.heads == wanted.heads && is.width_px == wanted.width_px &&
+         is.height_px == wanted.height_px && is.video_memory_bytes == memory &&
+         (wanted.share.empty() || is.share == wanted.share);
+}
+
 }  // namespace
 
 DeviceDescription Describe(const SessionView& session) {
   DeviceDescription description;
   description.name = session.spec.name;
-  description.socket_path = session.socket_path;
+  description.socket_path = session.vmm_socket_path;
   description.display_mode = session.spec.display_mode;
   description.heads = session.spec.heads;
   description.width_px = session.spec.width_px;
@@ -96,6 +107,7 @@ absl::Status SessionManager::Add(const SessionSpec& spec, Session** added) {
   auto session = std::make_unique<Session>(*this, spec, share);
   const SessionView view = session->View();
   RC_RETURN_IF_ERROR(Validate(Describe(view)));
+  RC_RETURN_IF_ERROR(CheckSocketPath(view.vmm_socket_path));
   RC_RETURN_IF_ERROR(CheckFree(share, view.socket_path));
   RC_RETURN_IF_ERROR(session->Start());
   report_.SessionCreated(view);
@@ -111,6 +123,31 @@ void SessionManager::Create(const SessionSpec& spec, CreateCallback done) {
     return;
   }
   session->WaitReady(std::move(done));
+}
+
+void SessionManager::Ensure(SessionSpec spec, CreateCallback done) {
+  const auto found = sessions_.find(spec.name);
+  const absl::StatusOr<Share> share =
+      found == sessions_.end() ? FindShare(spec) : found->second->share();
+  if (share.ok() && share->video_memory_bytes != 0)
+    spec.video_memory_bytes = std::min(spec.video_memory_bytes, share->video_memory_bytes);
+  if (found == sessions_.end()) {
+    Create(spec, std::move(done));
+    return;
+  }
+  const SessionView view = found->second->View();
+  if (view.state != SessionState::kStopping && Matches(view.spec, spec, view.share)) {
+    found->second->WaitReady(std::move(done));
+    return;
+  }
+  Delete(spec.name, /*force=*/false,
+         [this, spec, done = std::move(done)](const absl::Status& status) mutable {
+           if (status.ok()) {
+             Create(spec, std::move(done));
+           } else {
+             done(status);
+           }
+         });
 }
 
 absl::StatusOr<SessionView> SessionManager::Get(const std::string& name) const {

@@ -28,6 +28,7 @@ class SessionManager {
  public:
   struct Config {
     std::string socket_dir;
+    std::string vmm_socket_dir;  // the same as the VMM's container sees it
     std::string backend_path;
     BackendSupervisor::Config backend;  // times; argv and socket are filled in for each session
   };
@@ -40,6 +41,10 @@ class SessionManager {
 
   // Answers when the socket listens, or when that failed and nothing is left of the session.
   void Create(const SessionSpec& spec, CreateCallback done);
+  // Answers when a session just like `spec` listens: creates it, waits for it, or replaces one of
+  // the same name that is different and has no VMM. More video memory than the share has counts as
+  // all that it has.
+  void Ensure(SessionSpec spec, CreateCallback done);
   absl::StatusOr<SessionView> Get(const std::string& name) const;
   // By name.
   std::vector<SessionView> List() const;

@@ -23,7 +23,7 @@ class SessionManagerTest : public ::testing::Test {
  protected:
   void SetUp() override {
     Behave("good");
-    SessionManager::Config config{dir_.path(), RENDERCAR_TEST_DIR "/fake_backend", {}};
+    SessionManager::Config config{dir_.path(), "/vmm", RENDERCAR_TEST_DIR "/fake_backend", {}};
     config.backend.poll = std::chrono::milliseconds(2);
     config.backend.first_pause = std::chrono::milliseconds(1);
     manager_ = std::make_unique<SessionManager>(
@@ -46,6 +46,15 @@ class SessionManagerTest : public ::testing::Test {
     SessionSpec spec;
     spec.name = name;
     return Create(spec);
+  }
+  absl::StatusOr<SessionView> Ensure(const SessionSpec& spec) {
+    std::optional<absl::StatusOr<SessionView>> result;
+    manager_->Ensure(spec, [&](absl::StatusOr<SessionView> session) {
+      result = std::move(session);
+      loop_.Quit();
+    });
+    while (!result) loop_.Run();
+    return *result;
   }
   absl::Status Delete(const std::string& name, bool force = false) {
     std::optional<absl::Status> result;
@@ -77,6 +86,10 @@ TEST_F(SessionManagerTest, delete_leaves_nothing) {
   ASSERT_TRUE(Delete("gpu0").ok());
   EXPECT_THAT(manager_->List(), SizeIs(0));
   EXPECT_TRUE(std::filesystem::is_empty(dir_.path()));
+}
+
+TEST_F(SessionManagerTest, a_vmm_is_told_the_socket_path_that_it_sees) {
+  EXPECT_EQ(Describe(*Create("gpu0")).socket_path, "/vmm/gpu0.sock");
 }
 
 TEST_F(SessionManagerTest, a_name_is_used_once) {
@@ -161,6 +174,41 @@ TEST_F(SessionManagerTest, events_tell_the_history) {
   ASSERT_THAT(session->events, SizeIs(2));
   EXPECT_EQ(session->events[0].reason, "BackendStarted");
   EXPECT_EQ(session->events[1].reason, "BackendReady");
+}
+
+TEST_F(SessionManagerTest, ensure_creates_once_and_keeps_the_backend) {
+  SessionSpec spec;
+  spec.name = "gpu0";
+  const auto first = Ensure(spec);
+  const auto second = Ensure(spec);
+  ASSERT_TRUE(first.ok() && second.ok()) << first.status() << second.status();
+  EXPECT_EQ(first->backend_pid, second->backend_pid);
+}
+
+TEST_F(SessionManagerTest, ensure_replaces_a_session_that_is_different) {
+  ASSERT_TRUE(Create("gpu0").ok());
+  SessionSpec spec;
+  spec.name = "gpu0";
+  spec.heads = 3;
+  EXPECT_EQ(Ensure(spec)->spec.heads, 3U);
+}
+
+TEST_F(SessionManagerTest, ensure_does_not_replace_a_session_that_a_vm_uses) {
+  Behave("connected");
+  ASSERT_TRUE(Create("gpu0").ok());
+  SessionSpec spec;
+  spec.name = "gpu0";
+  spec.heads = 3;
+  EXPECT_EQ(Ensure(spec).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(SessionManagerTest, ensure_caps_video_memory_at_the_share) {
+  SessionSpec spec;
+  spec.name = "gpu0";
+  spec.share = "a";
+  spec.video_memory_bytes = 1 << 30;
+  EXPECT_EQ(Ensure(spec)->spec.video_memory_bytes, 1U << 20);
+  EXPECT_TRUE(Ensure(spec).ok());
 }
 
 TEST_F(SessionManagerTest, an_unknown_session_is_not_found) {
