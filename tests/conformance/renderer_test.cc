@@ -126,9 +126,10 @@ TEST_F(Renderer, TakesPixelsFromTheGuest) {
   CreateContextAndTexture();
   const Picture wanted = TestPicture(kSide, kSide);
   Draw(kTexture, wanted);
-  ASSERT_EQ(gpu().TypeOf(Transfer3d(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D, kContext, kTexture, kAll,
-                                    kSide * 4)),
-            kOk);
+  // Fenced: only then has the device read the backing when it answers.
+  const auto transfer =
+      Transfer3d(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D, kContext, kTexture, kAll, kSide * 4);
+  ASSERT_EQ(gpu().TypeOf(Fenced(transfer, ++fence_)), kOk);
   Draw(kTexture, Picture(kSide, kSide));
   EXPECT_EQ(CountDifferent(ReadTexture(), wanted), 0U);
 }
@@ -240,14 +241,17 @@ TEST_F(Renderer, WrongCommandsGetTheSpecificationsErrors) {
 
 TEST_F(Renderer, TransfersOutsideTheTextureLeaveTheRestWorking) {
   CreateContextAndTexture();
+  // In a context of their own: virglrenderer ends one that breaks its rules.
+  ASSERT_EQ(gpu().TypeOf(CtxCreate(2, "wrong")), kOk);
+  ASSERT_EQ(gpu().TypeOf(CtxAttachResource(2, kTexture)), kOk);
   for (const Rect& rect : {Rect{60, 0, 8, 8}, Rect{0xfffffff0, 0, 32, 8}, Rect{0, 0, 0, 0},
                            Rect{0, 0, 0xffffffff, 0xffffffff}}) {
     for (const uint32_t type :
          {VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D, VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D}) {
-      EXPECT_NE(gpu().TypeOf(Transfer3d(type, kContext, kTexture, rect, 256)), 0U);
+      EXPECT_NE(gpu().TypeOf(Transfer3d(type, 2, kTexture, rect, 256)), 0U);
     }
   }
-  auto far = Transfer3d(VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D, kContext, kTexture, kAll, 256);
+  auto far = Transfer3d(VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D, 2, kTexture, kAll, 256);
   far.offset = ~uint64_t{0} - 64;
   EXPECT_NE(gpu().TypeOf(Fenced(far, ++fence_)), 0U);
   ASSERT_EQ(Submit(kContext, Clear(kTeal)), kOk);
