@@ -1,16 +1,16 @@
 // rendercar-renderer: executes one guest's 3D commands, started by rendercar-backend and by nobody
 // else; or tells what it could do (--probe). SPDX-License-Identifier: Apache-2.0
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <optional>
 
 #include "backend/ipc/capabilities_json.h"
 #include "backend/render/executor.h"
 #include "backend/render/loaded_files.h"
 #include "backend/render/render_server.h"
+#include "backend/sandbox/renderer_sandbox.h"
 #include "common/program.h"
 
 namespace rendercar::render {
@@ -39,15 +39,6 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--spin-us", flags.spin_us, "How long to look for a command before sleeping");
 }
 
-void LimitResources(const Flags& flags) {
-  const rlimit none{0, 0};
-  ::setrlimit(RLIMIT_CORE, &none);
-  if (flags.data_limit_mib == 0) return;
-  const rlim_t bytes = flags.data_limit_mib << 20;
-  const rlimit data{bytes, bytes};
-  ::setrlimit(RLIMIT_DATA, &data);
-}
-
 absl::Status CheckCapsets(const Flags& flags, const gpu::RendererCapabilities& capabilities) {
   const std::string digest = ipc::CapsetDigest(capabilities);
   if (flags.expect_capsets.empty() || flags.expect_capsets == digest) return absl::OkStatus();
@@ -55,32 +46,51 @@ absl::Status CheckCapsets(const Flags& flags, const gpu::RendererCapabilities& c
       absl::StrCat("the capsets are ", digest, ", the guest was promised ", flags.expect_capsets));
 }
 
-int Serve(const Flags& flags, RenderExecutor& executor) {
-  auto channels = RenderServer::OpenChannels();
-  if (!channels.ok()) return Fail(kProgram, channels.status());
+int Probe(const Flags& flags, const gpu::RendererCapabilities& capabilities) {
+  const std::string answer = ipc::ToJson(capabilities, {Virgl::Version(), LoadedFiles()});
+  // In the same sandbox as a session, so that what it forbids shows here.
+  if (absl::Status confined = sandbox::ConfineAfterInit(!flags.render_node.empty(), nullptr);
+      !confined.ok())
+    return Fail(kProgram, confined);
+  std::puts(answer.c_str());
+  std::fflush(nullptr);
+  ::_exit(0);
+}
+
+int Serve(const Flags& flags, RenderExecutor& executor, RenderServer::Channels channels) {
+  // Where the device process looks for the forbidden call that ended us.
+  std::atomic<uint32_t>* const cell = &channels.commands.indexes().forbidden_call;
   RenderServer::Options options;
   options.spin = std::chrono::microseconds(flags.spin_us);
-  RenderServer server(*std::move(channels), executor, options);
-  return static_cast<int>(server.Run());
+  RenderServer server(std::move(channels), executor, options);
+  if (absl::Status confined = sandbox::ConfineAfterInit(!flags.render_node.empty(), cell);
+      !confined.ok())
+    return Fail(kProgram, confined);
+  const int code = static_cast<int>(server.Run());
+  // Mesa's and virglrenderer's clean-up has nothing to give back that the system does not take.
+  std::fflush(nullptr);
+  ::_exit(code);
 }
 
 int Run(const Flags& flags) {
-  LimitResources(flags);
+  std::optional<RenderServer::Channels> channels;
+  if (flags.serve) {
+    auto opened = RenderServer::OpenChannels();
+    if (!opened.ok()) return Fail(kProgram, opened.status());
+    channels = *std::move(opened);
+  }
+  const sandbox::RendererLimits limits{flags.data_limit_mib << 20};
+  if (absl::Status confined = sandbox::ConfineBeforeInit(flags.render_node, limits); !confined.ok())
+    return Fail(kProgram, confined);
   auto executor = RenderExecutor::Create({flags.render_node});
   if (!executor.ok()) return Fail(kProgram, absl::UnavailableError(executor.status().message()));
   const gpu::RendererCapabilities capabilities = (*executor)->virgl().Capabilities();
-  if (flags.probe) {
-    std::puts(ipc::ToJson(capabilities, {Virgl::Version(), LoadedFiles()}).c_str());
-    return 0;
-  }
+  if (flags.probe) return Probe(flags, capabilities);
   if (absl::Status same = CheckCapsets(flags, capabilities); !same.ok()) {
     Fail(kProgram, same);
     return static_cast<int>(ExitCode::kConfig);
   }
-  const int code = Serve(flags, **executor);
-  // Mesa's and virglrenderer's clean-up has nothing to give back that the system does not take.
-  std::fflush(nullptr);
-  ::_exit(code);
+  return Serve(flags, **executor, *std::move(channels));
 }
 
 }  // namespace
