@@ -52,7 +52,7 @@ SWITCHES = {
     "monitoring.rules.when": ("auto", "never"),
 }
 SINGLE = (
-    "kubevirt.plugin.hook=sidecar", "node.config.nfdDirectory=/etc/kubernetes/node-feature-discovery/features.d", "node.privileged=true", "podDisruptionBudget.enabled=true", "openshift.enabled=true",
+    "kubevirt.plugin.hook=cel", "node.config.nfdDirectory=/etc/kubernetes/node-feature-discovery/features.d", "node.privileged=true", "podDisruptionBudget.enabled=true", "openshift.enabled=true",
     "serviceAccount.create=false", "networkPolicy.enabled=false", "monitoring.dashboards.enabled=false",
     "admission.classPolicy.enabled=false", "admission.apiVersion=v1beta1", "classes.small=null", "classes.small.acceleration3d=false",
     "classes.small.namespaces={team-a,team-b}", "monitoring.rules.alerts.GuestErrors.enabled=false", "image.registry=registry.example.org/gpu",

@@ -1,6 +1,7 @@
 """deploy/k8s is the chart rendered: the files, each overlay under two kubectls, the example VMs and pods.
 
 SPDX-License-Identifier: Apache-2.0"""
+import json
 import sys
 import unittest
 
@@ -69,7 +70,11 @@ class KustomizeTest(unittest.TestCase):
             with self.subTest(example=path.name):
                 (machine,) = tools.as_objects(path.read_text())
                 template = machine["spec"]["template"]
-                self.assertIn(template["metadata"]["annotations"]["rendercar.dev/class"], classes)
+                annotations = template["metadata"]["annotations"]
+                if "hooks.kubevirt.io/hookSidecars" in annotations:
+                    self.assertEqual(len(json.loads(annotations["hooks.kubevirt.io/hookSidecars"])), 1)
+                else:
+                    self.assertIn(annotations["rendercar.dev/class"], classes)
                 self.assertIn(template["spec"]["evictionStrategy"], ("None", "External"))
 
     def test_vm_pods_are_confined_and_the_gpu_is_in_the_sidecar_alone(self):

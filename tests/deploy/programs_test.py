@@ -58,9 +58,16 @@ class ProgramsTest(unittest.TestCase):
                 code, out, err = tools.run([BIN / "rendercar-node", "--check-config", f"--config={file.name}"])
             self.assertEqual(code, 0, out + err)
 
+    def test_kubevirt_asks_where_the_sidecar_serves(self):
+        source = (tools.ROOT / "sidecar/kubevirt/place.h").read_text()
+        directory = re.search(r'kPluginDir\[\] = "(.*?)"', source).group(1)
+        (plugin,) = by_kind(default_objects(), "Plugin")
+        self.assertEqual(plugin["spec"]["domainHooks"][0]["sidecar"]["socketPath"], directory + "/hook.sock")
+        self.assertIn(f"--socket-dir={directory}", injected_arguments())
+
     def test_the_device_that_the_plugin_adds_is_the_one_that_the_sidecar_defines(self):
         source = (tools.ROOT / "sidecar/definition/qemu_args.cc").read_text()
-        (plugin,) = by_kind(default_objects(), "Plugin")
+        (plugin,) = by_kind(default_objects("--set", "kubevirt.plugin.hook=cel"), "Plugin")
         expression = plugin["spec"]["domainHooks"][0]["cel"]["expression"]
         values = re.findall(r'Value: (".*?")}', expression)
         device = json.loads(values[3])
