@@ -14,7 +14,6 @@ arch=$(dpkg --print-architecture)
 multiarch=$(gcc -print-multiarch)
 modules=(virtio_pci virtio_console virtio_gpu)
 mesa_packages=(libegl1 libegl-mesa0 libgbm1 libgl1-mesa-dri libgles2 libdrm2)
-if apt-cache show mesa-libgallium >/dev/null 2>&1; then mesa_packages+=(mesa-libgallium); fi
 started=$SECONDS
 
 say() { printf '==> guest %s: %s\n' "$kind" "$*" >&2; }
