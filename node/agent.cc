@@ -10,6 +10,8 @@
 #include <utility>
 
 #include "common/log.h"
+#include "node/cdi.h"
+#include "node/node_features.h"
 
 namespace rendercar::node {
 namespace {
@@ -35,6 +37,8 @@ Agent::Agent(EventLoop& loop, const Places& places, const Config& config, Report
       config_(config),
       report_(report),
       dirs_({.root = places.session_root}),
+      health_(places.roots),
+      pod_resources_(loop, places.pod_resources_socket),
       client_(loop, places.kubelet_dir + "/" + kKubeletSocket) {}
 
 Agent::~Agent() {
@@ -49,6 +53,14 @@ absl::Status Agent::Start() {
       loop_, places_.kubelet_dir,
       [this](FileEvent event, const std::string& name) { OnFile(event, name); });
   RC_RETURN_IF_ERROR(Reconfigure(config_));
+  WatchDevices();
+  if (!places_.pod_resources_socket.empty()) {
+    AskForUsers();
+    Every(kUsersPeriod, [this] {
+      AskForUsers();
+      return kUsersPeriod;
+    });
+  }
   Every(kCheckPeriod, [this] {
     CheckAll(false);
     return kCheckPeriod;
@@ -65,15 +77,23 @@ absl::Status Agent::Start() {
 
 absl::Status Agent::Rescan() {
   RC_ASSIGN_OR_RETURN(std::vector<RenderNode> nodes, ScanRenderNodes(places_.roots));
+  health_.Check(nodes);
   nodes = ApplyConfig(std::move(nodes), config_);
+  WriteSpecs(nodes);
   for (size_t i = 0; i < config_.resources.size(); ++i) {
     ResourcePlugin* plugin = Find(config_.resources[i].name);
-    if (plugin != nullptr) plugin->Update(config_.resources[i], NodesOf(config_, i, nodes));
+    if (plugin != nullptr) {
+      plugin->Update(config_.resources[i], !config_.cdi_dir.empty(), NodesOf(config_, i, nodes));
+    }
   }
   return absl::OkStatus();
 }
 
 absl::Status Agent::Reconfigure(const Config& config) {
+  if (!config_.cdi_dir.empty() && config_.cdi_dir != config.cdi_dir) RemoveCdi(config_.cdi_dir);
+  if (!config_.nfd_dir.empty() && config_.nfd_dir != config.nfd_dir) {
+    RemoveNodeFeatures(config_.nfd_dir);
+  }
   config_ = config;
   dirs_.SetOwner(config_.session_owner);
   RetirePlugins();
@@ -117,6 +137,56 @@ void Agent::RetirePlugins() {
   plugins_.erase(gone, plugins_.end());
 }
 
+// Events only make the next scan come at once.
+void Agent::WatchDevices() {
+  auto monitor = UdevMonitor::Start(loop_, [this](const DrmEvent& event) { OnDrmEvent(event); });
+  if (monitor.ok()) {
+    udev_ = *std::move(monitor);
+  } else {
+    log::Warning("devices are found by scanning only",
+                 {{"why", std::string(monitor.status().message())}});
+  }
+}
+
+void Agent::OnDrmEvent(const DrmEvent& event) {
+  log::Debug("device event",
+             {{"action", event.action}, {"name", event.name}, {"wedged", event.wedged}});
+  if (!event.wedged.empty() && event.wedged != "none") {
+    health_.Wedged(event.device_path, event.wedged);
+  } else if (!event.wedged.empty()) {
+    health_.Recovered(event.device_path);
+  }
+  if (const absl::Status status = Rescan(); !status.ok()) {
+    log::Warning("the inventory could not be read", {{"why", std::string(status.message())}});
+  }
+}
+
+// Before anything is offered: a container that comes back after a reboot needs its specification at
+// once.
+void Agent::WriteSpecs(const std::vector<RenderNode>& nodes) {
+  absl::Status status;
+  if (!config_.cdi_dir.empty()) status = UpdateCdi(config_.cdi_dir, nodes, places_.roots);
+  if (status.ok() && !config_.nfd_dir.empty()) {
+    status = UpdateNodeFeatures(config_.nfd_dir, nodes, config_);
+  }
+  if (!status.ok()) {
+    log::Error("cannot write what others read", {{"why", std::string(status.message())}});
+  }
+}
+
+void Agent::AskForUsers() {
+  std::set<std::string> resources;
+  for (const ResourceConfig& resource : config_.resources) resources.insert(resource.name);
+  pod_resources_.List(resources, [users = users_](const absl::StatusOr<ShareUsers>& answer) {
+    if (answer.ok()) {
+      users->Set(*answer);
+    } else {
+      log::Debug("the kubelet does not tell who uses what",
+                 {{"why", std::string(answer.status().message())}});
+    }
+  });
+}
+
 void Agent::OnFile(FileEvent event, const std::string& name) {
   const bool kubelet = name == kKubeletSocket;
   if (event == FileEvent::kUnknown || kubelet) {
@@ -157,6 +227,7 @@ void Agent::RemoveStaleSockets() const {
 
 void Agent::Stop(Task done) {
   watch_.reset();
+  udev_.reset();
   alive_.reset();  // ends the timers
   for (const auto& plugin : plugins_) plugin->Stop();
   // gRPC waits for its handlers, and those wait for the loop; so the loop goes on meanwhile.

@@ -10,7 +10,10 @@
 #include "node/config.h"
 #include "node/directory_watch.h"
 #include "node/grpc_registration_client.h"
+#include "node/health.h"
+#include "node/pod_resources.h"
 #include "node/resource_plugin.h"
+#include "node/udev_monitor.h"
 
 namespace rendercar::node {
 
@@ -21,6 +24,7 @@ class Agent {
   static constexpr std::chrono::seconds kCheckPeriod{1};
   static constexpr std::chrono::seconds kScanPeriod{5};
   static constexpr std::chrono::seconds kCollectPeriod{60};
+  static constexpr std::chrono::seconds kUsersPeriod{10};
 
   Agent(EventLoop& loop, const Places& places, const Config& config, Report& report);
   ~Agent();
@@ -34,7 +38,8 @@ class Agent {
   // From now on `config`; resources that stay keep their registration and what is allocated.
   absl::Status Reconfigure(const Config& config);
 
-  const std::vector<std::unique_ptr<ResourcePlugin>>& plugins() const { return plugins_; }
+  // Which pod has which share, as the kubelet last told; may be read from any thread.
+  const std::shared_ptr<ShareUserBook>& users() const { return users_; }
 
  private:
   absl::Status MakePlugins();
@@ -45,12 +50,20 @@ class Agent {
   void Every(std::chrono::milliseconds period,
              absl::AnyInvocable<std::chrono::milliseconds()> task);
   void RemoveStaleSockets() const;
+  void OnDrmEvent(const DrmEvent& event);
+  void WatchDevices();
+  void WriteSpecs(const std::vector<RenderNode>& nodes);
+  void AskForUsers();
 
   EventLoop& loop_;
   const Places places_;
   Config config_;
   Report& report_;
   SessionDirs dirs_;
+  HealthMonitor health_;
+  PodResourcesClient pod_resources_;
+  const std::shared_ptr<ShareUserBook> users_ = std::make_shared<ShareUserBook>();
+  std::unique_ptr<UdevMonitor> udev_;
   GrpcRegistrationClient client_;
   std::vector<std::unique_ptr<ResourcePlugin>> plugins_;
   std::unique_ptr<DirectoryWatch> watch_;

@@ -7,84 +7,17 @@
 
 #include <filesystem>
 #include <future>
-#include <thread>
 
-#include "common/epoll_loop.h"
 #include "common/share_env.h"
-#include "node/fake_report.h"
-#include "node/fake_sysfs.h"
-#include "tests/fakes/kubelet/fake_kubelet.h"
+#include "node/agent_fixture.h"
+#include "tests/fakes/kubelet/fake_plugin_watcher.h"
+#include "tests/fakes/kubelet/fake_pod_resources.h"
 
 namespace rendercar::node {
 namespace {
 
-using rendercar::testing::FakeKubelet;
-using rendercar::testing::FakeResource;
-using std::chrono_literals::operator""ms;
-using std::chrono_literals::operator""s;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
-
-constexpr char kResource[] = "rendercar.dev/render";
-// Longer than anything takes; a test that waits so long has failed.
-constexpr auto kPatience = 30s;
-
-class AgentTest : public ::testing::Test {
- protected:
-  AgentTest() {
-    std::filesystem::create_directories(dir_ / "kubelet");
-    places_.kubelet_dir = dir_ / "kubelet";
-    places_.session_root = dir_ / "sessions";
-    places_.roots = sysfs_.roots();
-    config_.resources.front().sizes.replicas = 2;
-  }
-  ~AgentTest() override { StopAgent(); }
-
-  absl::Status StartAgent() {
-    agent_ = std::make_unique<Agent>(loop_, places_, config_, report_);
-    const absl::Status status = agent_->Start();
-    thread_ = std::thread([this] { loop_.Run(); });
-    return status;
-  }
-  void StopAgent() {
-    if (agent_ == nullptr) return;
-    loop_.Post([this] { agent_->Stop([this] { loop_.Quit(); }); });
-    thread_.join();
-    agent_.reset();
-  }
-  void OnLoop(const std::function<void()>& task) {
-    std::promise<void> done;
-    loop_.Post([&] {
-      task();
-      done.set_value();
-    });
-    done.get_future().wait();
-  }
-  bool WaitForHealthy(size_t count) {
-    return kubelet_.WaitFor(
-        kResource, [=](const FakeResource& r) { return r.connected && r.healthy() == count; },
-        kPatience);
-  }
-  grpc::Status AllocateIds(const std::vector<std::vector<std::string>>& containers) {
-    v1beta1::AllocateRequest request;
-    for (const auto& ids : containers) {
-      auto* container = request.add_container_requests();
-      for (const std::string& id : ids) container->add_devices_ids(id);
-    }
-    v1beta1::AllocateResponse response;
-    return kubelet_.Allocate(kResource, request, &response);
-  }
-
-  TempDir dir_;
-  FakeSysfs sysfs_;
-  Places places_;
-  Config config_;
-  FakeReport report_;
-  EpollLoop loop_;
-  std::unique_ptr<Agent> agent_;
-  std::thread thread_;
-  FakeKubelet kubelet_{dir_ / "kubelet"};
-};
 
 TEST_F(AgentTest, offers_the_software_node_where_there_is_no_other) {
   ASSERT_TRUE(kubelet_.Start().ok());
@@ -147,7 +80,7 @@ TEST_F(AgentTest, restores_its_socket_when_somebody_removes_it) {
         return r.connected && std::filesystem::exists(dir_ / "kubelet/rendercar-render.sock");
       },
       kPatience));
-  while (kubelet_.registrations() == before) std::this_thread::sleep_for(10ms);
+  WaitForRegistration(before);
   EXPECT_TRUE(WaitForHealthy(2));
   EXPECT_TRUE(kubelet_.AllocateContainer(kResource, 1).ok());
 }
@@ -158,7 +91,7 @@ TEST_F(AgentTest, registers_again_when_the_kubelet_forgot_it) {
   ASSERT_TRUE(WaitForHealthy(2));
   kubelet_.DropStreams();
   const int before = kubelet_.registrations();
-  while (kubelet_.registrations() == before) std::this_thread::sleep_for(10ms);
+  WaitForRegistration(before);
   EXPECT_TRUE(WaitForHealthy(2));
 }
 
@@ -218,6 +151,62 @@ TEST_F(AgentTest, a_drained_node_gives_out_nothing_new) {
   EXPECT_THAT(status.error_message(), HasSubstr("drained"));
   config_.drain.clear();
   OnLoop([this] { ASSERT_TRUE(agent_->Reconfigure(config_).ok()); });
+  EXPECT_TRUE(WaitForHealthy(2));
+}
+
+TEST_F(AgentTest, registers_by_the_plugin_watcher_where_asked_to) {
+  std::filesystem::create_directories(dir_ / "registry");
+  places_.plugins_registry = dir_ / "registry";
+  ASSERT_TRUE(kubelet_.Start().ok());
+  ASSERT_TRUE(StartAgent().ok());
+  const std::string socket = dir_ / "registry/rendercar-render.sock";
+  const auto plugin = rendercar::testing::AskPlugin(socket);
+  ASSERT_TRUE(plugin.ok()) << plugin.status();
+  EXPECT_EQ(plugin->type, "DevicePlugin");
+  EXPECT_EQ(plugin->name, kResource);
+  EXPECT_EQ(plugin->endpoint, dir_ / "kubelet/rendercar-render.sock");
+  EXPECT_EQ(plugin->version, "v1beta1");
+  EXPECT_TRUE(rendercar::testing::TellPlugin(socket, "").ok());
+  OnLoop([this] { EXPECT_EQ(report_.events.back(), "registered"); });
+  EXPECT_EQ(kubelet_.registrations(), 0);
+}
+
+TEST_F(AgentTest, learns_from_the_kubelet_who_has_a_share) {
+  rendercar::testing::FakePodResources pod_resources;
+  places_.pod_resources_socket = dir_ / "pods.sock";
+  ASSERT_TRUE(pod_resources.Serve(places_.pod_resources_socket).ok());
+  pod_resources.Add("vms", "launcher", "gpu", kResource, "software-1");
+  ASSERT_TRUE(StartAgent().ok());
+  while (agent_->users()->Get() == nullptr) std::this_thread::yield();
+  EXPECT_EQ(agent_->users()->Get()->at("software-1").pod, "launcher");
+}
+
+TEST_F(AgentTest, cdi_and_feature_files_are_there_before_the_kubelet_knows_the_shares) {
+  sysfs_.AddPci(128, {});
+  config_.cdi_dir = dir_ / "cdi";
+  config_.nfd_dir = dir_ / "features.d";
+  ASSERT_TRUE(StartAgent().ok());
+  EXPECT_TRUE(std::filesystem::exists(dir_ / "cdi/rendercar.dev-render.json"));
+  EXPECT_TRUE(std::filesystem::exists(dir_ / "features.d/rendercar"));
+  ASSERT_TRUE(kubelet_.Start().ok());
+  ASSERT_TRUE(WaitForHealthy(2));
+  const auto allocation = kubelet_.AllocateContainer(kResource, 1);
+  ASSERT_TRUE(allocation.ok()) << allocation.status();
+  EXPECT_EQ(allocation->response.devices_size(), 0);
+  EXPECT_EQ(allocation->response.cdi_devices(0).name(), "rendercar.dev/render=0000-03-00.0");
+}
+
+TEST_F(AgentTest, an_unhealthy_node_is_told_and_told_again_when_it_recovers) {
+  sysfs_.AddPci(128, {});
+  ASSERT_TRUE(kubelet_.Start().ok());
+  ASSERT_TRUE(StartAgent().ok());
+  ASSERT_TRUE(WaitForHealthy(2));
+  sysfs_.RemoveDeviceFile(128);
+  OnLoop([this] { ASSERT_TRUE(agent_->Rescan().ok()); });
+  EXPECT_TRUE(WaitForHealthy(0));
+  EXPECT_EQ(kubelet_.Resource(kResource)->devices.size(), 2u);
+  sysfs_.AddDeviceFile(128);
+  OnLoop([this] { ASSERT_TRUE(agent_->Rescan().ok()); });
   EXPECT_TRUE(WaitForHealthy(2));
 }
 

@@ -5,10 +5,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <set>
 #include <unordered_set>
 
 #include "common/share_env.h"
+#include "node/cdi.h"
 
 namespace rendercar::node {
 namespace {
@@ -85,16 +87,23 @@ class MadeDirs {
   std::vector<std::string> made_;
 };
 
-void AddDevice(ContainerGrant& grant, const RenderNode& node) {
+void AddDevice(ContainerGrant& grant, const RenderNode& node, bool use_cdi) {
   if (node.software) return;
+  if (use_cdi) {
+    const std::string name = CdiName(node);
+    const auto& names = grant.cdi_devices;
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      grant.cdi_devices.push_back(name);
+    return;
+  }
   for (const ContainerGrant::Device& device : grant.devices) {
     if (device.host_path == node.path) return;
   }
   grant.devices.push_back({node.path, node.path, "rw"});
 }
 
-absl::StatusOr<ContainerGrant> Grant(const ShareTable& table, const std::vector<std::string>& ids,
-                                     MadeDirs& dirs) {
+absl::StatusOr<ContainerGrant> Grant(const ShareTable& table, const AllocationPolicy& policy,
+                                     const std::vector<std::string>& ids, MadeDirs& dirs) {
   ContainerGrant grant;
   std::vector<std::string> nodes;
   std::vector<std::string> places;
@@ -107,7 +116,7 @@ absl::StatusOr<ContainerGrant> Grant(const ShareTable& table, const std::vector<
     places.push_back(fmt::format("{}/{}", share_env::kContainerSessionRoot, id));
     bytes.push_back(share.video_memory_bytes);
     grant.mounts.push_back({places.back(), std::move(host_dir), false});
-    AddDevice(grant, node);
+    AddDevice(grant, node, policy.use_cdi);
   }
   grant.envs = {
       {share_env::kVersion, share_env::kVersion1},
@@ -139,7 +148,7 @@ absl::StatusOr<std::vector<ContainerGrant>> AllocateShares(const ShareTable& tab
   MadeDirs made(dirs);
   std::vector<ContainerGrant> grants;
   for (const std::vector<std::string>& ids : request) {
-    RC_ASSIGN_OR_RETURN(ContainerGrant grant, Grant(table, ids, made));
+    RC_ASSIGN_OR_RETURN(ContainerGrant grant, Grant(table, policy, ids, made));
     grants.push_back(std::move(grant));
   }
   made.Keep();

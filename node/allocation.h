@@ -39,6 +39,8 @@ struct AllocationPolicy {
   uint32_t max_shares_per_container = 8;
   // Whether one container may have several shares of one render node.
   bool allow_same_node = false;
+  // The runtime gets CDI names instead of plain devices.
+  bool use_cdi = false;
 };
 
 // All or nothing: a status that says why, and no directory left, or a grant for each container.

@@ -149,6 +149,14 @@ TEST_F(AllocationTest, an_unhealthy_node_is_refused_with_its_problem) {
   ExpectRefused({{"0000-03-00.0-0"}}, absl::StatusCode::kUnavailable, "wedged");
 }
 
+TEST_F(AllocationTest, with_cdi_a_device_is_a_name) {
+  policy_.use_cdi = true;
+  const auto grants = Allocate({{"0000-03-00.0-0", "software-0"}});
+  ASSERT_TRUE(grants.ok()) << grants.status();
+  EXPECT_THAT(grants->front().devices, IsEmpty());
+  EXPECT_THAT(grants->front().cdi_devices, ElementsAre("rendercar.dev/render=0000-03-00.0"));
+}
+
 TEST_F(AllocationTest, limits_of_video_memory_are_told) {
   table_ = ShareTable({SoftwareRenderNode()}, {.replicas = 1, .video_memory_bytes = 1 << 30});
   const auto grants = Allocate({{"software-0"}});

@@ -70,6 +70,11 @@ struct Config {
 // Where things are on this host.
 struct Places {
   std::string kubelet_dir = "/var/lib/kubelet/device-plugins";
+  // The kubelet's plugin-watcher directory: registering there instead of on kubelet.sock; empty:
+  // not.
+  std::string plugins_registry;
+  // The socket that tells which pod has which share; empty: not asked.
+  std::string pod_resources_socket;
   std::string session_root = share_env::kHostSessionRoot;
   InventoryRoots roots;
 };

@@ -50,14 +50,27 @@ class FakeSysfs {
     std::filesystem::remove(dir_ / ("sys/class/drm/" + name));
     RemoveDeviceFile(number);
   }
-  void RemoveDeviceFile(int number) {
-    std::filesystem::remove(dir_ / ("dev/dri/renderD" + std::to_string(number)));
+  // Puts back what Remove took from the device at `device` ("devices/...").
+  void Restore(int number, const std::string& device) {
+    const std::string name = "renderD" + std::to_string(number);
+    Link(device + "/drm/" + name, "class/drm/" + name);
+    AddDeviceFile(number);
   }
+  void RemoveDeviceFile(int number) { std::filesystem::remove(DeviceFile(number)); }
+  void AddDeviceFile(int number) { std::ofstream(DeviceFile(number)) << ""; }
+  // Something that cannot be opened for writing, by root neither.
+  void AddDeviceDirectory(int number) { std::filesystem::create_directory(DeviceFile(number)); }
+  // Makes its directory too.
   void Write(const std::string& file, const std::string& line) {
-    std::ofstream(dir_ / ("sys/" + file)) << line << "\n";
+    const std::filesystem::path path = dir_ / ("sys/" + file);
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path) << line << "\n";
   }
 
  private:
+  std::string DeviceFile(int number) const {
+    return dir_ / ("dev/dri/renderD" + std::to_string(number));
+  }
   void MakeDevice(const std::string& device, const std::string& bus, const std::string& driver) {
     std::filesystem::create_directories(dir_ / ("sys/" + device));
     Link("bus/" + bus, device + "/subsystem");
@@ -76,7 +89,7 @@ class FakeSysfs {
     Link(device, node + "/device");
     Write(node + "/dev", "226:" + std::to_string(number));
     Link(node, "class/drm/" + name);
-    std::ofstream(dir_ / ("dev/dri/" + name)) << "";
+    AddDeviceFile(number);
   }
   // A relative link below sys/, as in the real sysfs.
   void Link(const std::string& target, const std::string& link) {

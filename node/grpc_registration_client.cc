@@ -45,7 +45,7 @@ GrpcRegistrationClient::GrpcRegistrationClient(EventLoop& loop, std::string kube
 
 void GrpcRegistrationClient::Register(const std::string& resource, const std::string& endpoint,
                                       absl::AnyInvocable<void(absl::Status)> done) {
-  auto call = std::make_shared<Call>();
+  auto* call = new Call;  // owned by the answer's task
   call->channel = Dial(kubelet_socket_);
   call->stub = v1beta1::Registration::NewStub(call->channel);
   call->context.set_deadline(std::chrono::system_clock::now() + kDeadline);
@@ -54,11 +54,13 @@ void GrpcRegistrationClient::Register(const std::string& resource, const std::st
   call->request.set_resource_name(resource);
   *call->request.mutable_options() = DevicePluginService::Options();
   call->done = std::move(done);
-  call->stub->async()->Register(
-      &call->context, &call->request, &call->response,
-      [&loop = loop_, call](const grpc::Status& status) {
-        loop.Post([call, result = FromGrpc(status)] { call->done(result); });
-      });
+  call->stub->async()->Register(&call->context, &call->request, &call->response,
+                                [&loop = loop_, call](const grpc::Status& status) {
+                                  // Freed on the loop: a channel does not like to end on gRPC's own
+                                  // thread.
+                                  loop.Post([owned = std::unique_ptr<Call>(call),
+                                             result = FromGrpc(status)] { owned->done(result); });
+                                });
 }
 
 }  // namespace rendercar::node

@@ -85,6 +85,7 @@ RenderNode Describe(const InventoryRoots& roots, const fs::path& sysfs, const fs
   RenderNode node;
   const std::string name = entry.filename().string();
   node.path = "/dev/dri/" + name;
+  node.device_path = device.string();
   node.driver = DriverName(device);
   node.video_memory_bytes = ReadNumber<uint64_t>(device / "mem_info_vram_total", 0);
   node.numa_node = ReadNumber<int>(device / "numa_node", -1);

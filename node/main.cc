@@ -15,6 +15,7 @@
 #include "node/metrics_server.h"
 #include "node/node_metrics.h"
 #include "node/one_shot.h"
+#include "node/session_collector.h"
 
 namespace rendercar::node {
 namespace {
@@ -45,6 +46,17 @@ void AddPlaceFlags(CLI::App& app, Flags& flags) {
                  "(/var/lib/rendercar/sessions)")
       ->envname("RENDERCAR_NODE_SESSION_ROOT")
       ->option_text("DIR");
+  app.add_option("--plugins-registry", flags.places.plugins_registry,
+                 "Register by the kubelet's plugin watcher in this directory (usually "
+                 "/var/lib/kubelet/plugins_registry) instead of on kubelet.sock")
+      ->envname("RENDERCAR_NODE_PLUGINS_REGISTRY")
+      ->option_text("DIR");
+  app.add_option(
+         "--pod-resources-socket", flags.places.pod_resources_socket,
+         "The kubelet's socket that tells which pod has which share (usually "
+         "/var/lib/kubelet/pod-resources/kubelet.sock); without it sessions have no pod label")
+      ->envname("RENDERCAR_NODE_POD_RESOURCES_SOCKET")
+      ->option_text("SOCKET");
   app.add_option("--sysfs-root", flags.places.roots.sysfs, "Where sysfs is mounted (/sys)")
       ->option_text("DIR");
   app.add_option("--dev-root", flags.places.roots.dev, "Where the host's device files are (/dev)")
@@ -98,6 +110,7 @@ void Override(const Flags& flags, Config& config) {
 int PrintInventory(const Flags& flags, const Config& config) {
   auto nodes = ScanRenderNodes(flags.places.roots);
   if (!nodes.ok()) return Fail(kProgram, nodes.status());
+  HealthMonitor(flags.places.roots).Check(*nodes);
   const auto all = ApplyConfig(*std::move(nodes), config);
   const std::string text =
       flags.output == "json" ? InventoryJson(all, config) : InventoryTable(all, config);
@@ -113,7 +126,8 @@ class Daemon {
         source_(source),
         hangup_(loop_, [this] { source_.Reload(); }),
         signals_(loop_, [this](int signal) { Stop(signal); }),
-        agent_(loop_, flags.places, config, metrics_) {}
+        agent_(loop_, flags.places, config, metrics_),
+        sessions_(std::make_shared<SessionCollector>(flags.places.session_root, agent_.users())) {}
 
   absl::Status Run() {
     RC_RETURN_IF_ERROR(ServeMetrics());
@@ -131,8 +145,8 @@ class Daemon {
  private:
   absl::Status ServeMetrics() {
     if (flags_.metrics_address == "none") return absl::OkStatus();
-    RC_ASSIGN_OR_RETURN(server_,
-                        MetricsServer::Start(loop_, flags_.metrics_address, metrics_.registry()));
+    RC_ASSIGN_OR_RETURN(server_, MetricsServer::Start(loop_, flags_.metrics_address,
+                                                      {metrics_.registry(), sessions_}));
     log::Info("serving metrics", {{"address", flags_.metrics_address}, {"port", server_->port()}});
     return absl::OkStatus();
   }
@@ -153,6 +167,7 @@ class Daemon {
   ShutdownSignals signals_;
   NodeMetrics metrics_;
   Agent agent_;
+  std::shared_ptr<SessionCollector> sessions_;
   std::unique_ptr<MetricsServer> server_;
   bool stopping_ = false;
 };

@@ -35,13 +35,14 @@ class LoopHealth final : public prometheus::Collectable {
 
 absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Start(
     EventLoop& loop, const std::string& address,
-    const std::shared_ptr<prometheus::Collectable>& metrics) {
+    const std::vector<std::shared_ptr<prometheus::Collectable>>& metrics) {
   try {
     auto exposer = std::make_unique<prometheus::Exposer>(address, 2);
-    exposer->RegisterCollectable(metrics, "/metrics");
     std::unique_ptr<MetricsServer> server(new MetricsServer(std::move(exposer)));
-    server->health_ = std::make_shared<LoopHealth>(loop);
-    server->exposer_->RegisterCollectable(server->health_, "/healthz");
+    server->collectables_ = metrics;
+    for (const auto& one : metrics) server->exposer_->RegisterCollectable(one, "/metrics");
+    server->collectables_.push_back(std::make_shared<LoopHealth>(loop));
+    server->exposer_->RegisterCollectable(server->collectables_.back(), "/healthz");
     return server;
   } catch (const std::exception& error) {
     return absl::UnavailableError(

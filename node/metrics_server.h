@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/event_loop.h"
 #include "common/status.h"
@@ -20,7 +21,7 @@ class MetricsServer {
   // turns, and hangs (so that a probe times out) while it does not.
   static absl::StatusOr<std::unique_ptr<MetricsServer>> Start(
       EventLoop& loop, const std::string& address,
-      const std::shared_ptr<prometheus::Collectable>& metrics);
+      const std::vector<std::shared_ptr<prometheus::Collectable>>& metrics);
 
   int port() const { return exposer_->GetListeningPorts().front(); }
 
@@ -28,7 +29,8 @@ class MetricsServer {
   explicit MetricsServer(std::unique_ptr<prometheus::Exposer> exposer)
       : exposer_(std::move(exposer)) {}
 
-  std::shared_ptr<prometheus::Collectable> health_;
+  // The exposer keeps no more than weak references.
+  std::vector<std::shared_ptr<prometheus::Collectable>> collectables_;
   std::unique_ptr<prometheus::Exposer> exposer_;
 };
 

@@ -13,6 +13,8 @@ struct RenderNode {
   std::string id;
   // "/dev/dri/renderD128"; share_env::kSoftwareNode for the software one.
   std::string path;
+  // Its device's directory in sysfs; empty for the software one.
+  std::string device_path;
   std::string driver;       // "amdgpu", "i915", "virtio_gpu"; "llvmpipe" for the software one
   std::string pci_address;  // "0000:03:00.0"; empty when it is on no PCI bus
   uint16_t pci_vendor = 0;

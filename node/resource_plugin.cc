@@ -41,17 +41,24 @@ ResourcePlugin::ResourcePlugin(EventLoop& loop, const Places& places, const Reso
       report_(report),
       service_(loop, *this),
       server_(loop, service_),
+      watcher_service_(loop, report, config.name, path_),
+      watcher_server_(places.plugins_registry.empty()
+                          ? nullptr
+                          : std::make_unique<UnixGrpcServer>(loop, watcher_service_)),
       registrar_(loop, client, report, config.name, endpoint_) {}
 
 ResourcePlugin::~ResourcePlugin() = default;
 
 absl::Status ResourcePlugin::Start() {
   RC_RETURN_IF_ERROR(server_.Listen(path_));
+  if (watcher_server_ != nullptr) return ListenForWatcher();
   if (SocketExists(places_.kubelet_dir + "/kubelet.sock")) registrar_.Start();
   return absl::OkStatus();
 }
 
-void ResourcePlugin::Update(const ResourceConfig& config, std::vector<RenderNode> nodes) {
+void ResourcePlugin::Update(const ResourceConfig& config, bool use_cdi,
+                            std::vector<RenderNode> nodes) {
+  use_cdi_ = use_cdi;
   const bool same_cut = config.sizes == config_.sizes;
   config_ = config;
   if (same_cut && nodes == table_.nodes()) return;
@@ -60,9 +67,27 @@ void ResourcePlugin::Update(const ResourceConfig& config, std::vector<RenderNode
   service_.SendList();
 }
 
+absl::Status ResourcePlugin::ListenForWatcher() {
+  return watcher_server_->Listen(places_.plugins_registry + "/" + endpoint_);
+}
+
+void ResourcePlugin::Shutdown() {
+  server_.Shutdown();
+  if (watcher_server_ != nullptr) watcher_server_->Shutdown();
+}
+
 void ResourcePlugin::Check(bool kubelet_appeared) {
   if (stopped_) return;
   const bool restored = RestoreSocket();
+  if (watcher_server_ != nullptr) {
+    // The watcher asks again when a socket appears; a kubelet that forgot the plugin sees a new
+    // one.
+    if (restored || !watcher_server_->PathIsOurs() || StreamIsMissing()) {
+      checks_without_stream_ = 0;
+      const absl::Status ignored = ListenForWatcher();  // the next check tries again
+    }
+    return;
+  }
   if (!SocketExists(places_.kubelet_dir + "/kubelet.sock")) {
     registrar_.Lose("the kubelet's socket is gone");
   } else if (kubelet_appeared || restored || registrar_.idle() || StreamIsMissing()) {
@@ -73,7 +98,8 @@ void ResourcePlugin::Check(bool kubelet_appeared) {
 
 // A registered plugin has the kubelet's ListAndWatch open; one that stays without was forgotten.
 bool ResourcePlugin::StreamIsMissing() {
-  const bool missing = registrar_.registered() && service_.stream_count() == 0;
+  const bool expected = registrar_.registered() || watcher_server_ != nullptr;
+  const bool missing = expected && service_.stream_count() == 0;
   checks_without_stream_ = missing ? checks_without_stream_ + 1 : 0;
   return checks_without_stream_ >= kChecksWithoutStream;
 }
@@ -93,12 +119,14 @@ void ResourcePlugin::Stop() {
   registrar_.Lose("the node agent stops");
   service_.Stop();
   server_.StopListening();
+  if (watcher_server_ != nullptr) watcher_server_->StopListening();
 }
 
 AllocationPolicy ResourcePlugin::Policy() const {
   return {.resource_name = config_.name,
           .max_shares_per_container = config_.max_shares_per_container,
-          .allow_same_node = config_.allow_same_node};
+          .allow_same_node = config_.allow_same_node,
+          .use_cdi = use_cdi_};
 }
 
 absl::StatusOr<std::vector<ContainerGrant>> ResourcePlugin::Allocate(

@@ -9,6 +9,7 @@
 #include "node/device_plugin_service.h"
 #include "node/registrar.h"
 #include "node/unix_grpc_server.h"
+#include "node/watcher_service.h"
 
 namespace rendercar::node {
 
@@ -22,14 +23,14 @@ class ResourcePlugin final : public DevicePluginHandler {
   // Makes the socket and registers if the kubelet is there.
   absl::Status Start();
   // The policy and nodes from now on; what the kubelet allocated stays allocated.
-  void Update(const ResourceConfig& config, std::vector<RenderNode> nodes);
+  void Update(const ResourceConfig& config, bool use_cdi, std::vector<RenderNode> nodes);
   // Compares what should be with what is: the own socket, the kubelet's, the stream.
   // `kubelet_appeared`: its socket is known to be a new one.
   void Check(bool kubelet_appeared);
   // Removes the socket and ends streams.
   void Stop();
   // Ends what calls are left; blocks, not on the loop, which must still run.
-  void Shutdown() { server_.Shutdown(); }
+  void Shutdown();
 
   bool registered() const { return registrar_.registered(); }
   const std::string& name() const { return config_.name; }
@@ -46,6 +47,7 @@ class ResourcePlugin final : public DevicePluginHandler {
  private:
   AllocationPolicy Policy() const;
   bool RestoreSocket();
+  absl::Status ListenForWatcher();
   bool StreamIsMissing();
 
   const Places places_;
@@ -57,8 +59,12 @@ class ResourcePlugin final : public DevicePluginHandler {
   ShareTable table_;
   DevicePluginService service_;
   UnixGrpcServer server_;
+  // Only where the plugin watcher is used.
+  WatcherService watcher_service_;
+  std::unique_ptr<UnixGrpcServer> watcher_server_;
   Registrar registrar_;
   int checks_without_stream_ = 0;
+  bool use_cdi_ = false;
   bool stopped_ = false;
 };
 

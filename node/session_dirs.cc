@@ -76,12 +76,13 @@ absl::Status SessionDirs::PrepareRoot() const {
   return absl::OkStatus();
 }
 
-std::string SessionDirs::NewName() const {
+std::string SessionDirs::NewName() {
   std::array<uint64_t, 2> random{};
   RC_CHECK(::getrandom(random.data(), sizeof(random), 0) == sizeof(random),
            "getrandom gives 16 bytes");
   const auto now = std::chrono::duration_cast<milliseconds>(clock_().time_since_epoch());
-  return fmt::format("{:012x}-{:016x}{:016x}", now.count(), random[0], random[1]);
+  last_ = std::max(now, last_ + milliseconds(1));
+  return fmt::format("{:012x}-{:016x}{:016x}", last_.count(), random[0], random[1]);
 }
 
 absl::StatusOr<std::string> SessionDirs::Make(std::string_view share_id) {

@@ -58,10 +58,12 @@ class SessionDirs {
 
  private:
   absl::Status PrepareRoot() const;
-  std::string NewName() const;
+  std::string NewName();
 
   Options options_;
   const Clock clock_;
+  // Names sort by age even when two are made in one millisecond.
+  std::chrono::milliseconds last_{0};
 };
 
 }  // namespace rendercar::node

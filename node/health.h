@@ -1,0 +1,41 @@
+// Whether a render node can be used now, from what the system tells without touching the GPU.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "node/inventory.h"
+
+namespace rendercar::node {
+
+// Looks at nodes again and again; each finding is a sentence, and goes when its cause goes. Loop
+// only.
+class HealthMonitor {
+ public:
+  // A node that was too hot must be cooler than its limit by this before it is used again.
+  static constexpr int kHysteresisMilliCelsius = 5000;
+
+  explicit HealthMonitor(InventoryRoots roots) : roots_(std::move(roots)) {}
+
+  // Sets `problem` of each node that has none yet and cannot be used.
+  void Check(std::vector<RenderNode>& nodes);
+
+  // The kernel said so (uevent WEDGED=method): unhealthy until the node is gone or Recovered is
+  // told.
+  void Wedged(const std::string& device_path, const std::string& recovery);
+  void Recovered(const std::string& device_path);
+
+ private:
+  std::string Problem(const RenderNode& node);
+  std::string OpenProblem(const RenderNode& node) const;
+  std::string BusProblem(const std::string& sysfs) const;
+  std::string HeatProblem(const RenderNode& node, const std::string& sysfs);
+
+  const InventoryRoots roots_;
+  std::map<std::string, std::string> wedged_;  // by sysfs directory of the device
+  std::map<std::string, bool> hot_;            // by node id
+};
+
+}  // namespace rendercar::node

@@ -1,0 +1,93 @@
+// What makes a render node unhealthy, and that it recovers.
+// SPDX-License-Identifier: Apache-2.0
+#include "node/health.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "node/fake_sysfs.h"
+
+namespace rendercar::node {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kDevice[] = "devices/pci0000:00/0000:03:00.0";
+
+class HealthTest : public ::testing::Test {
+ protected:
+  HealthTest() { sysfs_.AddPci(128, {}); }
+  // The only node's problem as it is now.
+  std::string Problem() {
+    auto nodes = ScanRenderNodes(sysfs_.roots());
+    EXPECT_TRUE(nodes.ok()) << nodes.status();
+    monitor_.Check(*nodes);
+    return nodes->empty() ? "no node" : nodes->front().problem;
+  }
+  void SetTemperature(const std::string& milli_celsius) {
+    sysfs_.Write(std::string(kDevice) + "/hwmon/hwmon3/temp1_input", milli_celsius);
+    sysfs_.Write(std::string(kDevice) + "/hwmon/hwmon3/temp1_crit", "100000");
+  }
+
+  FakeSysfs sysfs_;
+  HealthMonitor monitor_{sysfs_.roots()};
+};
+
+TEST_F(HealthTest, an_ordinary_node_is_healthy) { EXPECT_EQ(Problem(), ""); }
+
+TEST_F(HealthTest, the_software_node_is_healthy) {
+  std::vector<RenderNode> nodes{SoftwareRenderNode()};
+  monitor_.Check(nodes);
+  EXPECT_TRUE(nodes.front().healthy());
+}
+
+TEST_F(HealthTest, a_missing_device_file_is_a_problem_until_it_is_back) {
+  sysfs_.RemoveDeviceFile(128);
+  EXPECT_THAT(Problem(), HasSubstr("cannot be seen"));
+  sysfs_.AddDeviceFile(128);
+  EXPECT_EQ(Problem(), "");
+}
+
+TEST_F(HealthTest, a_device_that_does_not_open_is_a_problem) {
+  sysfs_.RemoveDeviceFile(128);
+  sysfs_.AddDeviceDirectory(128);
+  EXPECT_THAT(Problem(), HasSubstr("cannot be opened: Is a directory"));
+}
+
+TEST_F(HealthTest, heat_is_a_problem_until_it_is_well_cooler) {
+  SetTemperature("99000");
+  EXPECT_EQ(Problem(), "");
+  SetTemperature("101000");
+  EXPECT_EQ(Problem(), "it is too hot: 101 °C, critical is 100 °C");
+  SetTemperature("97000");
+  EXPECT_THAT(Problem(), HasSubstr("too hot"));
+  SetTemperature("94000");
+  EXPECT_EQ(Problem(), "");
+}
+
+TEST_F(HealthTest, a_wedged_driver_is_a_problem_until_it_recovers) {
+  const auto nodes = ScanRenderNodes(sysfs_.roots());
+  monitor_.Wedged(nodes->front().device_path, "rebind");
+  EXPECT_EQ(Problem(), "its driver is wedged and needs rebind");
+  monitor_.Recovered(nodes->front().device_path);
+  EXPECT_EQ(Problem(), "");
+}
+
+TEST_F(HealthTest, a_node_that_went_and_came_back_is_not_wedged) {
+  const auto nodes = ScanRenderNodes(sysfs_.roots());
+  monitor_.Wedged(nodes->front().device_path, "rebind");
+  sysfs_.Remove(128);
+  EXPECT_EQ(Problem(), "no node");
+  sysfs_.Restore(128, kDevice);
+  EXPECT_EQ(Problem(), "");
+}
+
+TEST_F(HealthTest, a_device_that_fell_off_the_bus_is_a_problem) {
+  sysfs_.Write(std::string(kDevice) + "/config", "\xff\xff");
+  EXPECT_THAT(Problem(), HasSubstr("PCI bus"));
+  sysfs_.Write(std::string(kDevice) + "/config", "\x02\x10");
+  EXPECT_EQ(Problem(), "");
+}
+
+}  // namespace
+}  // namespace rendercar::node

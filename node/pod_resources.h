@@ -1,0 +1,66 @@
+// Which pod has which share: what the kubelet's PodResources API tells.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "common/event_loop.h"
+#include "common/status.h"
+
+namespace rendercar::node {
+
+struct ShareUser {
+  std::string ns;  // namespace
+  std::string pod;
+  std::string container;
+
+  bool operator==(const ShareUser&) const = default;
+};
+
+// By share id.
+using ShareUsers = std::map<std::string, ShareUser>;
+
+// Asks the kubelet; one question at a time. Loop only.
+class PodResourcesClient {
+ public:
+  static constexpr std::chrono::seconds kDeadline{5};
+
+  // `socket` is the kubelet's, usually /var/lib/kubelet/pod-resources/kubelet.sock.
+  PodResourcesClient(EventLoop& loop, std::string socket);
+
+  // Shares of `resources` that pods have now; `done` runs on the loop. Nothing is asked while an
+  // earlier question is open.
+  void List(const std::set<std::string>& resources,
+            std::function<void(const absl::StatusOr<ShareUsers>&)> done);
+
+ private:
+  EventLoop& loop_;
+  const std::string socket_;
+  const std::shared_ptr<bool> busy_ = std::make_shared<bool>(false);
+};
+
+// The last answer, for readers on any thread.
+class ShareUserBook {
+ public:
+  // nullptr: the kubelet has never told.
+  std::shared_ptr<const ShareUsers> Get() const {
+    const std::lock_guard lock(mutex_);
+    return users_;
+  }
+  void Set(ShareUsers users) {
+    auto fresh = std::make_shared<const ShareUsers>(std::move(users));
+    const std::lock_guard lock(mutex_);
+    users_ = std::move(fresh);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const ShareUsers> users_;
+};
+
+}  // namespace rendercar::node
