@@ -127,7 +127,7 @@ eval "gpu=($definition)"
 step "8 of 10: QEMU boots the guest with that definition (emulated, no KVM: about 15 s)"
 start qemu qemu-system-x86_64 -accel tcg -machine q35 -cpu max -m ${memory_mib}M -nodefaults -no-user-config -display none \
   "${gpu[@]}" -kernel "$guest/vmlinuz" -initrd "$guest/initrd" \
-  -append "console=ttyS0 panic=-1 rendercar.run=scene:$scene,color=$background,angle=$angle,frames=30" \
+  -append "console=ttyS0 panic=-1 no_timer_check rendercar.run=scene:$scene,color=$background,angle=$angle,frames=30" \
   -serial "file:$run/console.log" -qmp "unix:$run/qmp.sock,server=on,wait=off"
 scene_ended() { grep -qE '^(SCENE (READY|ERROR)|GUEST ERROR)|Kernel panic' "$run/console.log" 2>/dev/null; }
 guest_is_up() { grep -q '^GUEST READY' "$run/console.log" 2>/dev/null || scene_ended; }

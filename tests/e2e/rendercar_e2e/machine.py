@@ -80,7 +80,7 @@ class Machine:
             "-vga", "none", "-display", "none", "-chardev", f"socket,id=gpu,path={self.path('gpu.sock')}",
             "-device", f"{self.device},chardev=gpu,xres={self.width},yres={self.height}",
             "-kernel", os.path.join(image, "vmlinuz"), "-initrd", os.path.join(image, "initrd"),
-            "-append", f"console=ttyS0 panic=-1 fbcon=nodefer rendercar.run={self.run_word}",
+            "-append", f"console=ttyS0 panic=-1 no_timer_check fbcon=nodefer rendercar.run={self.run_word}",
             "-serial", f"file:{self.path('console.log')}",
             "-serial", f"unix:{self.path('shell.sock')},server=on,wait=off",
             "-qmp", f"unix:{self.path('qmp.sock')},server=on,wait=off",
