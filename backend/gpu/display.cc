@@ -2,13 +2,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/gpu/display.h"
 
+#include <algorithm>
+#include <chrono>
 #include <cstring>
+#include <utility>
 
 namespace rendercar::gpu {
 namespace {
 
 constexpr uint32_t kMaxTilesAMessage = static_cast<uint32_t>(
     DisplayChannel::kMaxPixelBytes / (size_t{kTileWidth} * kTileHeight * kBytesPerPixel));
+
+// In each window a head sends as much as its picture has, and at least what costs next to nothing:
+// a guest that redraws faster than anybody can look pays for its own drawing only, and the frontend
+// is not kept busy. Small updates are never held back by this.
+constexpr std::chrono::milliseconds kPacingWindow{10};
+constexpr uint64_t kFreeBytesAWindow = uint64_t{2} << 20;
 
 template <typename T>
 std::span<const std::byte> Bytes(const T& value) {
@@ -18,7 +27,7 @@ std::span<const std::byte> Bytes(const T& value) {
 }  // namespace
 
 Display::Display(EventLoop& loop, StatsWriter& stats, Options options)
-    : stats_(stats), options_(options), channel_(loop, stats, [this] { Pump(); }) {
+    : loop_(loop), stats_(stats), options_(options), channel_(loop, stats, [this] { Pump(); }) {
   // Until the frontend has said more: virtio 1.2, 5.7.5, "fallback".
   if (!options_.headless) {
     info_.pmodes[0].r.width = 1024;
@@ -98,9 +107,29 @@ bool Display::PumpHead(uint32_t id) {
   if (!Announce(id)) return false;
   if (head.cursor.unsent() && !SendCursor(id)) return false;
   while (head.scanout.damaged()) {
+    if (IsPaced(id)) return true;
     if (!SendDamage(id)) return false;
   }
   return true;
+}
+
+bool Display::IsPaced(uint32_t id) const {
+  const Head& head = heads_[id];
+  const uint64_t picture =
+      uint64_t{head.scanout.rect().width} * head.scanout.rect().height * kBytesPerPixel;
+  return head.window_open && head.sent_bytes >= std::max(picture, kFreeBytesAWindow);
+}
+
+void Display::Spend(uint32_t id, uint64_t bytes) {
+  Head& head = heads_[id];
+  head.sent_bytes += bytes;
+  if (std::exchange(head.window_open, true)) return;
+  loop_.PostAfter(kPacingWindow, [this, id, alive = alive_] {
+    if (!*alive) return;
+    heads_[id].window_open = false;
+    heads_[id].sent_bytes = 0;
+    Pump();
+  });
 }
 
 bool Display::Announce(uint32_t id) {
@@ -155,6 +184,7 @@ bool Display::SendDamage(uint32_t id) {
   }
   stats_.Count(StatsValue::kFramesShown);
   stats_.Count(StatsValue::kDisplayBytes, row_bytes * part.height);
+  Spend(id, row_bytes * part.height);
   return true;
 }
 

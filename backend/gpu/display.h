@@ -27,6 +27,9 @@ class Display {
     bool headless = false;  // every head is reported disabled and nothing is shown
   };
   Display(EventLoop& loop, StatsWriter& stats, Options options);
+  ~Display() { *alive_ = false; }
+  Display(const Display&) = delete;
+  Display& operator=(const Display&) = delete;
 
   // A new socket: every head and cursor is announced and shown again.
   void SetSocket(UniqueFd socket);
@@ -63,6 +66,8 @@ class Display {
     Scanout scanout;
     Cursor cursor;
     uint32_t announced_width = 0, announced_height = 0;  // on this socket
+    uint64_t sent_bytes = 0;                             // in this window of time
+    bool window_open = false;
   };
   struct Question {
     uint64_t id;
@@ -83,7 +88,10 @@ class Display {
   bool Announce(uint32_t id);
   bool SendCursor(uint32_t id);
   bool SendDamage(uint32_t id);
+  bool IsPaced(uint32_t id) const;
+  void Spend(uint32_t id, uint64_t bytes);
 
+  EventLoop& loop_;
   StatsWriter& stats_;
   const Options options_;
   DisplayChannel channel_;
@@ -96,6 +104,8 @@ class Display {
   std::vector<Question> questions_;
   uint64_t next_question_ = 1;
   virtio_gpu_resp_display_info info_{};  // the last known
+  // False once this object is gone: for what was posted.
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace rendercar::gpu

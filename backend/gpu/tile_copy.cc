@@ -43,6 +43,14 @@ class TileRowWriter {
   }
 
   bool converts() const { return order_ != PixelOrder::kBgra; }
+  // Whether nothing is left to compare in the whole row of tiles.
+  bool OnlyCopies() const {
+    if (!diff_) return true;
+    for (uint32_t column = 0; column * kTileWidth < surface_.width(); ++column) {
+      if (!Known(column)) return false;
+    }
+    return true;
+  }
 
  private:
   bool Known(uint32_t column) const { return surface_.changed().Test(column, tile_row_); }
@@ -107,16 +115,45 @@ bool CopyRow(Walker& walker, uint64_t offset, uint32_t y, const Rect& rect, Tile
   return true;
 }
 
+// Bytes that lie in a row on both sides.
+template <typename Walker>
+bool CopyRun(Walker& walker, uint64_t offset, std::byte* out, size_t left) {
+  while (left > 0) {
+    const auto piece = walker.At(offset, left);
+    if (piece.empty()) return false;
+    std::memcpy(out, piece.data(), piece.size());
+    offset += piece.size();
+    out += piece.size();
+    left -= piece.size();
+  }
+  return true;
+}
+
 template <typename Walker>
 CopyResult Copy(Walker walker, uint64_t offset, uint64_t stride_bytes, PixelOrder order,
                 const Rect& rect, Surface& surface) {
+  // Whole rows without conversion are one run: as soon as there is nothing to compare, they are
+  // copied page by page instead of row by row.
+  const bool is_run = order == PixelOrder::kBgra && rect.width == surface.width() &&
+                      stride_bytes == surface.stride_bytes();
   uint32_t y = rect.y;
   while (y < rect.y + rect.height) {
     const uint32_t tile_row = y / kTileHeight;
-    const uint32_t end = std::min(rect.y + rect.height, (tile_row + 1) * kTileHeight);
+    const uint32_t end = surface.viewers == 0
+                             ? rect.y + rect.height
+                             : std::min(rect.y + rect.height, (tile_row + 1) * kTileHeight);
     TileRowWriter writer(surface, tile_row, order);
-    for (; y < end; ++y, offset += stride_bytes) {
-      if (!CopyRow(walker, offset, y, rect, writer)) return CopyResult::kSourceEnds;
+    // One row is compared; where all of it is new, so is what follows.
+    const uint32_t first = y;
+    while (y < end) {
+      const bool rest_is_run = is_run && y <= first + 1 && writer.OnlyCopies();
+      const uint32_t rows = rest_is_run ? end - y : 1;
+      if (!(rest_is_run ? CopyRun(walker, offset, surface.pixel(0, y), rows * stride_bytes)
+                        : CopyRow(walker, offset, y, rect, writer))) {
+        return CopyResult::kSourceEnds;
+      }
+      y += rows;
+      offset += rows * stride_bytes;
     }
   }
   return CopyResult::kDone;
