@@ -23,6 +23,8 @@ absl::StatusOr<std::unique_ptr<TestVm>> BootWithScreen(const BackendProgram& pro
   GpuDriver& gpu = vm->control();
   const Rect all{0, 0, kWidth, kHeight};
   const std::vector<GuestSpan> backing = vm->ram().AllocateScattered(size_t{kWidth} * kHeight * 4);
+  // No zero pages: those cost no memory.
+  WriteTo(vm->ram(), backing, std::vector<std::byte>(size_t{kWidth} * kHeight * 4, std::byte{7}));
   RC_RETURN_IF_ERROR(
       ExpectOk(gpu.TypeOf(ResourceCreate2d(1, kWidth, kHeight, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM)),
                "create"));
@@ -30,9 +32,8 @@ absl::StatusOr<std::unique_ptr<TestVm>> BootWithScreen(const BackendProgram& pro
   RC_RETURN_IF_ERROR(ExpectOk(gpu.TypeOf(SetScanout(0, 1, all)), "scanout"));
   RC_RETURN_IF_ERROR(ExpectOk(gpu.TypeOf(TransferToHost2d(1, all, 0)), "transfer"));
   RC_RETURN_IF_ERROR(ExpectOk(gpu.TypeOf(ResourceFlush(1, all)), "flush"));
-  const bool shown = vm->display().WaitFor(
-      [](const DisplayState& state) { return state.pixels >= uint64_t{kWidth} * kHeight; });
-  if (!shown) return absl::DeadlineExceededError("the picture never came");
+  if (!vm->display().WaitForPicture(0, Picture(kWidth, kHeight, 0x07070707)))
+    return absl::DeadlineExceededError("the picture never came");
   return vm;
 }
 

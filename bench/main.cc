@@ -17,8 +17,8 @@ namespace {
 constexpr char kProgram[] = "rendercar-bench";
 
 struct Flags {
-  uint32_t rounds = 5;
-  uint32_t slice_ms = 400;
+  uint32_t rounds = 12;
+  uint32_t slice_ms = 150;
   std::vector<std::string> only;
   uint32_t idle_sessions = 100;
   uint32_t idle_seconds = 60;

@@ -16,8 +16,8 @@ struct Contender {
 };
 
 struct MeasureOptions {
-  uint32_t rounds = 5;
-  std::chrono::milliseconds slice{400};
+  uint32_t rounds = 12;
+  std::chrono::milliseconds slice{150};
 };
 
 // What one backend did in one row.
@@ -26,7 +26,8 @@ struct Figures {
   std::string failure;  // a sentence instead of figures
   uint64_t operations = 0;
   double seconds = 0;
-  double rate = 0;          // operations a second, the median of the rounds
+  double rate = 0;          // operations a second: of the median operation where they come one at a
+                            // time, else the best round (others use the machine too)
   double p50 = 0, p99 = 0;  // seconds
   double cpu_seconds = 0;   // of all processes of the backend
   uint64_t notifications = 0, kicks = 0;

@@ -37,10 +37,4 @@ class Samples {
   std::vector<double> seconds_;
 };
 
-inline double Median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 }  // namespace rendercar::bench
