@@ -53,12 +53,13 @@ absl::StatusOr<std::unique_ptr<RendererLink>> RendererLink::Start(const Options&
                       RingMemory::Map(command_fd.get(), Mapping::Access::kReadWrite));
   RC_ASSIGN_OR_RETURN(RingMemory completions,
                       RingMemory::Map(completion_fd.get(), Mapping::Access::kReadOnly));
-  std::unique_ptr<RendererLink> link(
-      new RendererLink(RingProducer(std::move(commands)), RingConsumer(std::move(completions))));
+  std::unique_ptr<RendererLink> link(new RendererLink(
+      RingProducer(std::move(commands)), CompletionReader(RingConsumer(std::move(completions)))));
   RC_RETURN_IF_ERROR(link->Spawn(options, command_fd.get(), completion_fd.get()));
   RC_RETURN_IF_ERROR(link->WatchForWaiting());
   // From the start on the renderer must ring when it completes something.
-  (void)link->completions_.PrepareSleep();
+  std::deque<LinkEvent> none;
+  RC_RETURN_IF_ERROR(link->Collect(none));
   return link;
 }
 
@@ -138,50 +139,6 @@ bool RendererLink::has_room() {
          commands_.free_bytes() >= commands_.capacity() / 2;
 }
 
-absl::Status RendererLink::Collect(std::deque<LinkEvent>& events) {
-  do {
-    completions_.EndSleep();
-    const auto readable = completions_.Peek();
-    if (!readable.has_value() || readable->size() % sizeof(CompletionRecord) != 0)
-      return Broken("moved its completion ring's index to an impossible place");
-    if (!commands_.Refresh()) return Broken("moved its ring index to where nothing was written");
-    for (size_t at = 0; at < readable->size(); at += sizeof(CompletionRecord)) {
-      CompletionRecord record{};  // copied once: the bytes may change under us
-      std::memcpy(&record, readable->data() + at, sizeof(record));
-      RC_RETURN_IF_ERROR(Take(record, events));
-    }
-    completions_.Consume(readable->size());
-    in_flight_.Advance(commands_.head());
-  } while (!completions_.PrepareSleep());
-  return absl::OkStatus();
-}
-
-absl::Status RendererLink::Take(const CompletionRecord& record, std::deque<LinkEvent>& events) {
-  ++completions_seen_;
-  switch (static_cast<CompletionKind>(record.kind)) {
-    case CompletionKind::kReady:
-      if (ready_ || record.seq != kProtocolMagic) return Broken("speaks another protocol version");
-      ready_ = true;
-      return absl::OkStatus();
-    case CompletionKind::kComplete: {
-      if (record.value > static_cast<uint32_t>(gpu::RenderResult::kNoMemory))
-        return Broken("completed a command with an unknown result");
-      const auto token = in_flight_.Complete(record.seq);
-      if (!token.has_value())
-        return Broken(absl::StrCat("completed command ", record.seq, " that was not to complete"));
-      events.emplace_back(Completed{*token, static_cast<gpu::RenderResult>(record.value)});
-      return absl::OkStatus();
-    }
-    case CompletionKind::kContextError:
-      events.emplace_back(ContextFailed{record.value});
-      return absl::OkStatus();
-    case CompletionKind::kMemoryInUse:
-      memory_in_use_ = record.seq;
-      return absl::OkStatus();
-  }
-  return Broken(absl::StrCat("wrote an unknown completion of kind ", record.kind));
-}
-
 bool RendererLink::WaitUntil(std::chrono::steady_clock::time_point deadline) const {
   const auto left =
       std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now()).count();
@@ -202,7 +159,7 @@ gpu::RendererDeath RendererLink::Describe(const ChildEnd& end) const {
   death.code = end.code;
   death.kind = end.kind == ChildEnd::Kind::kSignaled ? gpu::RendererDeath::Kind::kSignaled
                                                      : gpu::RendererDeath::Kind::kExited;
-  if (!ready_) death.kind = gpu::RendererDeath::Kind::kStartFailed;
+  if (!ready()) death.kind = gpu::RendererDeath::Kind::kStartFailed;
   death.reason =
       ExitReason(end, commands_.indexes().forbidden_call.load(std::memory_order_relaxed));
   return death;

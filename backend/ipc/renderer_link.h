@@ -9,9 +9,9 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
+#include "backend/ipc/completion_reader.h"
 #include "backend/ipc/control.h"
 #include "backend/ipc/in_flight.h"
 #include "backend/ipc/records.h"
@@ -19,16 +19,6 @@
 #include "common/subprocess.h"
 
 namespace rendercar::ipc {
-
-// What the link tells its owner, in order.
-struct Completed {
-  uint64_t token = 0;
-  gpu::RenderResult result = gpu::RenderResult::kOk;
-};
-struct ContextFailed {
-  uint32_t ctx_id = 0;
-};
-using LinkEvent = std::variant<Completed, ContextFailed, gpu::RendererDeath>;
 
 class RendererLink {
  public:
@@ -50,7 +40,9 @@ class RendererLink {
 
   // Takes what the renderer has written and appends it to `events`. DataLoss, in words, when it
   // wrote something impossible.
-  absl::Status Collect(std::deque<LinkEvent>& events);
+  absl::Status Collect(std::deque<LinkEvent>& events) {
+    return completions_.Collect(commands_, in_flight_, events);
+  }
   // Sleeps until something may have come or the process has ended, at most until `deadline`. False:
   // too late.
   bool WaitUntil(std::chrono::steady_clock::time_point deadline) const;
@@ -62,13 +54,13 @@ class RendererLink {
   pid_t pid() const { return child_.pid(); }
   int control() const { return control_.get(); }
 
-  bool ready() const { return ready_; }
-  uint64_t memory_in_use() const { return memory_in_use_; }
+  bool ready() const { return completions_.ready(); }
+  uint64_t memory_in_use() const { return completions_.memory_in_use(); }
   const InFlight& in_flight() const { return in_flight_; }
   // Room for a command of ordinary size, now.
   bool has_room();
   // Grows whenever the renderer gets something done.
-  uint64_t progress() const { return commands_.head() + completions_seen_; }
+  uint64_t progress() const { return commands_.head() + completions_.seen(); }
   // The context whose command it is executing now, or the oldest that waits; 0: unknown.
   uint32_t GuiltyContext() const;
   // Ends the process if need be, reaps it, and says how it ended. `kind` and `reason` are used
@@ -77,24 +69,20 @@ class RendererLink {
   gpu::RendererDeath End(std::optional<gpu::RendererDeath> why, std::deque<LinkEvent>& events);
 
  private:
-  RendererLink(RingProducer commands, RingConsumer completions)
+  RendererLink(RingProducer commands, CompletionReader completions)
       : commands_(std::move(commands)), completions_(std::move(completions)) {}
   absl::Status Spawn(const Options& options, int command_ring, int completion_ring);
   absl::Status WatchForWaiting();
   absl::Status CheckRoom(size_t size);
-  absl::Status Take(const CompletionRecord& record, std::deque<LinkEvent>& events);
   gpu::RendererDeath Describe(const ChildEnd& end) const;
 
   RingProducer commands_;
-  RingConsumer completions_;
+  CompletionReader completions_;
   InFlight in_flight_;
   UniqueFd doorbell_;
   UniqueFd control_;
   UniqueFd waiting_;  // an epoll set of doorbell and pidfd
   Subprocess child_;
-  bool ready_ = false;
-  uint64_t memory_in_use_ = 0;
-  uint64_t completions_seen_ = 0;
 };
 
 }  // namespace rendercar::ipc

@@ -1,0 +1,51 @@
+// Reads what a renderer writes: the device's side of the completion ring. Everything in it is
+// hostile. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <variant>
+
+#include "backend/ipc/in_flight.h"
+#include "backend/ipc/records.h"
+#include "backend/ipc/ring.h"
+
+namespace rendercar::ipc {
+
+// What a renderer has to say, in order.
+struct Completed {
+  uint64_t token = 0;
+  gpu::RenderResult result = gpu::RenderResult::kOk;
+};
+struct ContextFailed {
+  uint32_t ctx_id = 0;
+};
+using LinkEvent = std::variant<Completed, ContextFailed, gpu::RendererDeath>;
+
+class CompletionReader {
+ public:
+  explicit CompletionReader(RingConsumer completions) : completions_(std::move(completions)) {}
+
+  // Takes everything that waits and announces sleep; `commands` (the other ring) is looked at too,
+  // so that `in_flight` knows what was consumed. DataLoss, in words, for anything impossible; what
+  // came before it has been appended to `events`.
+  absl::Status Collect(RingProducer& commands, InFlight& in_flight, std::deque<LinkEvent>& events);
+
+  // The renderer has set itself up.
+  bool ready() const { return ready_; }
+  // The generation of the memory table that it uses.
+  uint64_t memory_in_use() const { return memory_in_use_; }
+  // Records that were taken.
+  uint64_t seen() const { return seen_; }
+
+ private:
+  absl::Status Take(const CompletionRecord& record, InFlight& in_flight,
+                    std::deque<LinkEvent>& events);
+
+  RingConsumer completions_;
+  bool ready_ = false;
+  uint64_t memory_in_use_ = 0;
+  uint64_t seen_ = 0;
+};
+
+}  // namespace rendercar::ipc
