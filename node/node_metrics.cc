@@ -51,6 +51,7 @@ NodeMetrics::Counters& NodeMetrics::AddCounter(const char* name, const char* hel
 }
 
 void NodeMetrics::SharesChanged(const std::string& resource, const ShareTable& table) {
+  registered_.Add({{"resource", resource}});  // 0 is told before the first kubelet is seen
   for (const auto& [gauge, family] : node_series_[resource]) family->Remove(gauge);
   node_series_[resource].clear();
   std::map<std::string, std::string> problems;
