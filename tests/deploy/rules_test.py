@@ -33,8 +33,8 @@ def shares(allocatable, used, phase="Running"):
     return series
 
 
-def screen(flushes, frames, display="secondary"):
-    return {**growing("rendercar_commands_total", SESSION + ', command="resource_flush", result="ok"', flushes),
+def screen(waiting, frames, display="secondary"):
+    return {**growing("rendercar_frames_coalesced_total", SESSION, waiting),
             **growing("rendercar_frames_shown_total", SESSION, frames),
             **constant("rendercar_session_info", SESSION + f', acceleration="virgl", display="{display}"', 1)}
 
