@@ -27,7 +27,7 @@ TEST(SubprocessTest, tells_the_exit_code) {
 }
 
 TEST(SubprocessTest, tells_the_signal) {
-  auto child = Subprocess::Start(Shell("sleep 100"));
+  auto child = Subprocess::Start(Shell("exec sleep 100"));
   ASSERT_TRUE(child.ok());
   child->Signal(SIGTERM);
   const auto end = child->Wait(10s);
@@ -58,7 +58,7 @@ TEST(SubprocessTest, passes_just_the_named_descriptors) {
 TEST(SubprocessTest, a_dropped_child_is_killed) {
   pid_t pid = -1;
   {
-    auto child = Subprocess::Start(Shell("sleep 100"));
+    auto child = Subprocess::Start(Shell("exec sleep 100"));
     ASSERT_TRUE(child.ok());
     pid = child->pid();
   }
