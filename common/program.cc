@@ -12,6 +12,7 @@
 #include <optional>
 #include <sstream>
 #include <utility>
+#include <vector>
 
 #include "common/version.h"
 
@@ -111,7 +112,11 @@ std::optional<ExitCode> ProgramFlags::Parse(int argc, char** argv) {
     app_.exit(help_or_version);
     return ExitCode::kOk;
   } catch (const CLI::ParseError& error) {
-    std::fprintf(stderr, "%s: %s; see %s --help\n", log_options_.program.c_str(), error.what(),
+    // CLI11 looks for what is missing first; an unknown flag is the likelier mistake.
+    const std::vector<std::string> unknown = app_.remaining(/*recurse=*/true);
+    const std::string what =
+        unknown.empty() ? error.what() : "unknown flag or argument '" + unknown.front() + "'";
+    std::fprintf(stderr, "%s: %s; see %s --help\n", log_options_.program.c_str(), what.c_str(),
                  log_options_.program.c_str());
     return ExitCode::kUsage;
   }
