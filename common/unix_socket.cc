@@ -44,6 +44,16 @@ const sockaddr* Generic(const sockaddr_un& address) {
   return reinterpret_cast<const sockaddr*>(&address);
 }
 
+// Whether a living process holds the socket at `path`, without making a connection that it would
+// take for a client's: a datagram socket cannot connect to a stream socket, and the kernel says so
+// only when there is one.
+bool IsBound(const std::string& path) {
+  const auto address = Address(path);
+  const UniqueFd probe(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!address.ok() || !probe.valid()) return false;
+  return ::connect(probe.get(), Generic(*address), sizeof(*address)) == 0 || errno == EPROTOTYPE;
+}
+
 // Makes room at `path`: removes a socket that nobody listens on, refuses everything else.
 absl::Status ClearPath(const std::string& path) {
   struct stat info {};
@@ -53,7 +63,7 @@ absl::Status ClearPath(const std::string& path) {
     return absl::AlreadyExistsError(
         absl::StrCat("'", path, "' exists and is no socket; remove it or choose another path"));
   }
-  if (ConnectUnix(path).ok()) {
+  if (IsBound(path)) {
     return absl::AlreadyExistsError(
         absl::StrCat("another process listens on '", path, "'; stop it or choose another path"));
   }

@@ -31,6 +31,14 @@ TEST(UnixSocketTest, a_socket_that_somebody_listens_on_is_left_alone) {
   EXPECT_EQ(UnixListener::Listen(dir / "s").status().code(), absl::StatusCode::kAlreadyExists);
 }
 
+TEST(UnixSocketTest, looking_whether_somebody_listens_is_no_connection) {
+  const TempDir dir;
+  auto first = UnixListener::Listen(dir / "s");
+  ASSERT_TRUE(first.ok()) << first.status();
+  ASSERT_FALSE(UnixListener::Listen(dir / "s").ok());
+  EXPECT_EQ(first->Accept().status().code(), absl::StatusCode::kUnavailable);
+}
+
 TEST(UnixSocketTest, a_stale_socket_is_replaced) {
   const TempDir dir;
   auto first = UnixListener::Listen(dir / "s");
