@@ -73,6 +73,7 @@ def draw_graph(panel, board, url, width, height, minutes):
         for found in ask(url, "query_range", query=filled(target["expr"], board), start=end - 60 * minutes, end=end, step=max(1, minutes * 60 / 150)):
             points = [(float(at), float(value)) for at, value in found["values"] if math.isfinite(float(value))]
             series.append((legend_of(target, found["metric"]), points))
+    series.sort(key=lambda each: -max((value for _, value in each[1]), default=0))
     left, right, top, bottom = 58, width - 10, 30, height - 34
     highest = max((value for _, points in series for _, value in points), default=0) * 1.1 or 1
     for part in range(4):

@@ -42,7 +42,7 @@ FLEET = [
     stat("Shares offered", 'sum(rendercar_node_shares{state="healthy"})', "Shares of healthy GPUs in the cluster.", bad_below=1),
     stat("Unhealthy GPUs", "count(rendercar_node_render_node_healthy == 0) or vector(0)", "Render nodes that take no new sessions.", bad_from=1),
     stat("Nodes not registered", "count(rendercar_node_registered == 0) or vector(0)", "Nodes whose kubelet does not know the resource.", bad_from=1),
-    stat("Renderer deaths, 1 h", "sum(increase(rendercar_renderer_deaths_total[1h])) or vector(0)", "Renderer processes that ended by themselves.", bad_from=1),
+    stat("Renderer deaths, 1 h", "round(sum(increase(rendercar_renderer_deaths_total[1h]))) or vector(0)", "Renderer processes that ended by themselves.", bad_from=1),
     graph("Sessions by node", [("count by (node) (rendercar_session_up)", "{{node}}")]),
     graph("Shares offered by node", [('sum by (node) (rendercar_node_shares{state="healthy"})', "{{node}}")]),
     graph("GPU commands by node", [("sum by (node) (rate(rendercar_commands_total[$__rate_interval]))", "{{node}}")], "cps"),
@@ -67,7 +67,7 @@ NODE_PANELS = [
     stat("Unhealthy GPUs", f"count(rendercar_node_render_node_healthy{{{NODE}}} == 0) or vector(0)", "GPUs that take no new sessions.", bad_from=1),
     stat("Shares", f'sum(rendercar_node_shares{{{NODE}, state="healthy"}})', "Shares of healthy GPUs.", bad_below=1),
     stat("Sessions", f"count(rendercar_session_up{{{NODE}}}) or vector(0)", "VM GPUs on this node."),
-    stat("Allocations, 1 h", f"sum(increase(rendercar_node_allocations_total{{{NODE}}}[1h])) or vector(0)", "Allocate calls of the kubelet."),
+    stat("Allocations, 1 h", f"round(sum(increase(rendercar_node_allocations_total{{{NODE}}}[1h]))) or vector(0)", "Allocate calls of the kubelet."),
     table("GPUs", [(f"rendercar_node_render_node_healthy{{{NODE}}}", "")], "1: healthy.", width=12),
     graph("Shares by GPU and state", [(f"sum by (render_node, state) (rendercar_node_shares{{{NODE}}})", "{{render_node}} {{state}}")], width=12),
     graph("GPU commands by VM", [(f"sum by (namespace, pod) (rate(rendercar_commands_total{{{NODE}}}[$__rate_interval]))", "{{namespace}}/{{pod}}")], "cps"),
@@ -110,7 +110,7 @@ VM_PANELS = [
                                   (f"sum(rendercar_backend_restarts_total{{{SESSION}}})", "backend restarts"),
                                   (f"sum(rendercar_device_resets_total{{{SESSION}}})", "device resets"),
                                   (f"sum(rendercar_display_sockets_total{{{SESSION}}})", "display sockets")]),
-    table("What it is", [(f"rendercar_session_info{{{SESSION}}}", "")], "Acceleration, display, share and GPU.", height=6),
+    table("What it is", [(f"rendercar_session_info{{{SESSION}}}", "")], "Acceleration, display, share and GPU.", width=24, height=4),
 ]
 
 

@@ -216,7 +216,7 @@ class LiveTest(unittest.TestCase):
 
     def test_5_dashboards_can_be_drawn(self):
         out = pathlib.Path(os.environ.get("RENDERCAR_PICTURES", self.dir / "pictures"))
-        code, _, err = tools.run([sys.executable, tools.ROOT / "scripts/dashboard-pictures.py", f"--url={self.url}", f"--out={out}", "--minutes=1"])
+        code, _, err = tools.run([sys.executable, tools.ROOT / "scripts/dashboard-pictures.py", f"--url={self.url}", f"--out={out}", "--minutes=0.5"])
         self.assertEqual(code, 0, err)
         for name in ("fleet", "node", "vm"):
             drawn = " ".join(xml.etree.ElementTree.parse(out / f"dashboard-{name}.svg").getroot().itertext())
