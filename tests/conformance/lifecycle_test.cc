@@ -63,6 +63,24 @@ TEST_F(Lifecycle, APauseWhileDrawingAnswersEveryCommandFirst) {
   ShowPicture(3);
 }
 
+TEST_F(Lifecycle, AGuestThatNeverRestsHoldsUpNeitherDisplayNorPause) {
+  Boot();
+  ShowPicture(1);
+  Draw(1, TestPicture(kWidth, kHeight, 2));
+  TransferAndFlush(1, kAll);
+  std::atomic<bool> stop{false};
+  std::thread guest([&] {  // one command at a time, each as soon as the last is answered
+    while (!stop && gpu().Post(ResourceUnref(99)).has_value()) {
+      gpu().Publish();
+      while (!stop && !gpu().WaitSlot(std::chrono::milliseconds(50))) continue;
+    }
+  });
+  EXPECT_TRUE(display().WaitForPicture(0, TestPicture(kWidth, kHeight, 2)));
+  EXPECT_TRUE(vm().frontend().StopRing(kControlQueue).ok());
+  stop = true;
+  guest.join();
+}
+
 TEST_F(Lifecycle, ARingThatIsDisabledAnswersNothing) {
   Boot();
   ASSERT_TRUE(vm().frontend().EnableRing(kControlQueue, false).ok());
