@@ -118,7 +118,7 @@ class Device final : public GpuDevice, private RendererClient {
   void PromoteNamed(Context& context, const Submit3d& submit);
   void ScheduleRestart(int tries);
   void FailKept();
-  void NoteDeath(const RendererDeath& death);
+  void NoteDeath();
   uint64_t NextInternalToken() { return kInternalToken | ++internal_tokens_; }
   void OnComplete(uint64_t token, RenderResult result) override;
   void OnContextError(uint32_t ctx_id) override;

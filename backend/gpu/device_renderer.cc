@@ -45,22 +45,6 @@ bool MayName(const Submit3d& submit, uint32_t id) {
   return false;
 }
 
-std::string_view ToString(RendererDeath::Kind kind) {
-  switch (kind) {
-    case RendererDeath::Kind::kExited:
-      return "exited";
-    case RendererDeath::Kind::kSignaled:
-      return "signaled";
-    case RendererDeath::Kind::kHung:
-      return "hung";
-    case RendererDeath::Kind::kProtocol:
-      return "protocol";
-    case RendererDeath::Kind::kStartFailed:
-      return "start_failed";
-  }
-  return "unknown";
-}
-
 }  // namespace
 
 void Device::Forward(Call& call, const RenderCommand& command, Answered answered) {
@@ -94,8 +78,6 @@ absl::Status Device::EnsureRenderer() {
   if (renderer_.running()) return absl::OkStatus();
   if (three_d_off_) return absl::UnavailableError("3D is turned off");
   RC_RETURN_IF_ERROR(renderer_.Start());
-  stats_.Count(StatsValue::kRendererStarts);
-  stats_.Set(StatsValue::kRendererUp, 1);
   Replay();
   return absl::OkStatus();
 }
@@ -219,7 +201,7 @@ void Device::FailKept() {
 }
 
 void Device::OnRendererDied(const RendererDeath& death) {
-  NoteDeath(death);
+  NoteDeath();
   FailKept();
   // The heads keep their last picture.
   for (Readback& readback : readbacks_) {
@@ -243,14 +225,7 @@ void Device::OnRendererDied(const RendererDeath& death) {
   Settle();
 }
 
-void Device::NoteDeath(const RendererDeath& death) {
-  stats_.Set(StatsValue::kRendererUp, 0);
-  stats_.Count(StatsValue::kRendererDeaths);
-  if (death.kind == RendererDeath::Kind::kHung) stats_.Count(StatsValue::kWatchdogKills);
-  log::Warning("renderer died", {{"kind", ToString(death.kind)},
-                                 {"code", death.code},
-                                 {"reason", death.reason},
-                                 {"guilty_context", death.guilty_ctx_id}});
+void Device::NoteDeath() {
   if (++recent_deaths_ >= kMaxRecentDeaths) three_d_off_ = true;
   loop_.PostAfter(kDeathWindow, [alive = std::weak_ptr(alive_)] {
     if (const auto device = alive.lock()) --(*device)->recent_deaths_;
