@@ -19,7 +19,7 @@ from .qmp import Qmp
 
 REPOSITORY = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 # Generous: emulation on a busy two-core machine is slow, and nothing here asserts a speed.
-BOOT_TIMEOUT_S = float(os.environ.get("RENDERCAR_E2E_BOOT_TIMEOUT", "180"))
+BOOT_TIMEOUT_S = float(os.environ.get("RENDERCAR_E2E_BOOT_TIMEOUT", "300"))
 STEP_TIMEOUT_S = float(os.environ.get("RENDERCAR_E2E_STEP_TIMEOUT", "60"))
 QEMU = os.environ.get("RENDERCAR_QEMU", "qemu-system-x86_64")
 
