@@ -146,7 +146,8 @@ perform screenshot tests/e2e/screenshot.py "$run/qmp.sock" "$out/screen.png" --e
 step "10 of 10: the session's metrics, as Prometheus scrapes them"
 show "curl -s http://$metrics/metrics"
 curl -sS --max-time 10 "http://$metrics/metrics" >"$run/metrics.log" 2>&1 || die_of metrics "no metrics at $metrics"
-grep '^rendercar_' "$run/metrics.log" | grep -v '_bucket{' | sed 's/^/      /'
+grep '^rendercar_' "$run/metrics.log" | grep -v '_bucket{' | grep -v ' 0$' | sed 's/^/      /'
+printf '      (those that are not zero; all of them are in %s)\n' "${out#"$PWD"/}/metrics.txt"
 cp "$run/metrics.log" "$out/metrics.txt"
 cp "$run/console.log" "$out/console.log"
 
