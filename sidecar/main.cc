@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/program.h"
 #include "sidecar/app/define_command.h"
+#include "sidecar/app/json_command.h"
+#include "sidecar/app/preflight_command.h"
 #include "sidecar/app/sidecar.h"
 
 namespace {
@@ -38,7 +40,13 @@ int main(int argc, char** argv) {
   rendercar::sidecar::AddFlags(app, options);
   rendercar::sidecar::DefineOptions define_options;
   const CLI::App* define = rendercar::sidecar::AddDefineCommand(app, define_options);
+  rendercar::sidecar::JsonOptions json_options;
+  const CLI::App* json = rendercar::sidecar::AddJsonCommand(app, json_options);
+  rendercar::sidecar::PreflightOptions preflight_options;
+  const CLI::App* preflight = rendercar::sidecar::AddPreflightCommand(app, preflight_options);
   if (const auto exit = flags.Parse(argc, argv)) return static_cast<int>(*exit);
   if (define->parsed()) return ExitWith(rendercar::sidecar::RunDefine(define_options));
+  if (json->parsed()) return ExitWith(json_options.run(json_options));
+  if (preflight->parsed()) return ExitWith(rendercar::sidecar::RunPreflight(preflight_options));
   return ExitWith(Serve(options));
 }

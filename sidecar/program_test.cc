@@ -251,6 +251,51 @@ TEST_F(ProgramTest, define_refuses_what_cannot_be) {
   EXPECT_EQ(Run(define + "--heads=0").code, 64);
 }
 
+TEST_F(ProgramTest, vhost_user_json_is_installed_listed_checked_and_removed) {
+  const std::string json = "exec " RENDERCAR_BIN_DIR "/rendercar-sidecar vhost-user-json ";
+  const std::string dir = " --dir=" + (dir_ / "s");
+  EXPECT_EQ(Run(json + "install --binary=/bin/true" + dir).code, 0);
+  EXPECT_THAT(Run(json + "list" + dir).output, HasSubstr("active  gpu"));
+  const Result check = Run(json + "check" + dir);
+  EXPECT_EQ(check.code, 78);
+  EXPECT_THAT(check.output, HasSubstr("printed no JSON object"));
+  EXPECT_EQ(Run(json + "remove" + dir).code, 0);
+  EXPECT_THAT(Left(), IsEmpty());
+}
+
+TEST_F(ProgramTest, a_file_of_somebody_else_is_not_replaced) {
+  std::ofstream(dir_ / "s/40-rendercar-gpu.json") << R"({"type":"gpu","binary":"/x"})";
+  const std::string json = "exec " RENDERCAR_BIN_DIR "/rendercar-sidecar vhost-user-json ";
+  const std::string dir = " --dir=" + (dir_ / "s");
+  EXPECT_EQ(Run(json + "install --binary=/bin/true" + dir).code, 73);
+  EXPECT_EQ(Run(json + "remove" + dir).code, 73);
+  EXPECT_EQ(Run(json + "remove --force" + dir).code, 0);
+}
+
+TEST_F(ProgramTest, preflight_names_what_is_wrong) {
+  const std::string preflight = "exec " RENDERCAR_BIN_DIR "/rendercar-sidecar preflight ";
+  EXPECT_THAT(Run(preflight + "--share=hand-0").output, HasSubstr("pass  RenderNodeNotOpenable"));
+  const Result wrong = Run(preflight + "--share=hand-0 --render-node=/dev/dri/renderD999");
+  EXPECT_EQ(wrong.code, 69);
+  EXPECT_THAT(wrong.output, HasSubstr("FAIL  RenderNodeNotOpenable"));
+  EXPECT_THAT(Run(preflight + "--share=hand-0 --qemu=/bin/echo").output,
+              HasSubstr("FAIL  LauncherUnsupported"));
+}
+
+TEST_F(ProgramTest, a_shim_and_sessions_exclude_each_other) {
+  ExpectFailure("--create-session=gpu0 --shim-socket=" + (dir_ / "s/shim.sock"), 64,
+                "--shim-socket and --create-session");
+}
+
+TEST_F(ProgramTest, the_json_of_a_served_shim_names_the_shim) {
+  Subprocess sidecar = Serve("--shim-socket=" + (dir_ / "s/shim.sock"));
+  WaitFor("sidecar serves");
+  EXPECT_THAT(Read("s/vhost-user/40-rendercar-gpu.json"), HasSubstr("/rendercar-shim\""));
+  sidecar.Signal(SIGTERM);
+  ASSERT_TRUE(sidecar.Wait(30s).has_value());
+  EXPECT_THAT(Left(), IsEmpty());
+}
+
 TEST_F(ProgramTest, help_shows_examples_and_fits_80_columns) {
   for (const char* program : {"rendercarctl", "rendercar-sidecar"}) {
     const Result result = Run(std::string("exec " RENDERCAR_BIN_DIR "/") + program + " --help");

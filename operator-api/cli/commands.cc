@@ -210,7 +210,7 @@ void AddGlobalFlags(CLI::App& app, Arguments& arguments) {
   app.add_option("-o,--output", arguments.output, "table, json or yaml [table]")
       ->transform(CLI::CheckedTransformer(outputs))
       ->option_text("FORMAT");
-  app.add_option("--timeout", arguments.timeout_s, "Longest wait for an answer [20]")
+  app.add_option("--timeout", arguments.timeout_s, "Longest wait for an answer [30]")
       ->option_text("SECONDS");
 }
 

@@ -16,7 +16,7 @@ namespace rendercar::ctl {
 struct Arguments {
   std::string socket;
   OutputFormat output = OutputFormat::kTable;
-  uint32_t timeout_s = 20;
+  uint32_t timeout_s = 30;
   std::string session;
   std::string share;
   std::string display = "secondary";

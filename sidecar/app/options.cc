@@ -62,6 +62,9 @@ void AddServerFlags(CLI::App& app, Options& options) {
                  std::string("Socket of the control API, or off [") + kDefaultControlSocket + "]")
       ->option_text("PATH")
       ->envname("RENDERCAR_CONTROL_SOCKET");
+  app.add_option("--shim-socket", options.shim_socket,
+                 "Serve rendercar-shim, which libvirt spawns, on this socket instead of sessions")
+      ->option_text("PATH");
   app.add_option("--allow-uid", options.allow_uids,
                  "A uid that may use the control API beside root and the sidecar's own; repeatable")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)

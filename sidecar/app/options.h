@@ -28,6 +28,7 @@ struct Options {
   std::string metrics_address = kDefaultMetricsAddress;
   std::string backend;
   std::string vhost_user_json_dir;
+  std::string shim_socket;  // empty: no shim is served
   std::vector<uint32_t> allow_uids;
   uint32_t stop_grace_ms = 2000;
   // The session that is made at start; no name: none.

@@ -45,6 +45,10 @@ absl::Status CheckSurroundings(const Options& options, const std::vector<Share>&
   RC_RETURN_IF_ERROR(CheckControlSocket(options.control_socket));
   for (const Share& share : shares) RC_RETURN_IF_ERROR(CheckShare(share));
   if (options.create_session.empty()) return absl::OkStatus();
+  if (!options.shim_socket.empty())
+    return absl::InvalidArgumentError(
+        "--shim-socket and --create-session (or KubeVirt) exclude each other, because a share "
+        "serves one VM; leave one out");
   RC_RETURN_IF_ERROR(ValidateName(options.create_session));
   return CheckSocketPath(absl::StrCat(options.socket_dir, "/", options.create_session, ".sock"));
 }
@@ -60,6 +64,12 @@ absl::StatusOr<std::string> BackendBesideThisProgram() {
 std::string WithoutTrailingSlash(std::string path) {
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   return path;
+}
+
+// What the JSON names: libvirt spawns the shim where one is served, else the backend.
+std::string HelperProgram(const Options& options) {
+  return options.shim_socket.empty() ? options.backend
+                                     : ParentOf(options.backend) + "rendercar-shim";
 }
 
 bool Exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
@@ -121,12 +131,15 @@ absl::StatusOr<std::unique_ptr<Sidecar>> Sidecar::Create(const Options& given) {
 Sidecar::Sidecar(Options options, KubevirtPlace place, std::vector<Share> shares)
     : options_(std::move(options)),
       place_(std::move(place)),
-      sessions_(loop_, ManagerConfig(options_), std::move(shares), report_),
+      shim_shares_(options_.shim_socket.empty() ? std::vector<Share>() : shares),
+      sessions_(loop_, ManagerConfig(options_),
+                options_.shim_socket.empty() ? std::move(shares) : std::vector<Share>(), report_),
       signals_(loop_, [this](int signal) { BeginShutdown(absl::StrCat("signal ", signal)); }),
       reaper_(loop_, [this](pid_t pid) { return IsBackend(pid); }) {}
 
 Sidecar::~Sidecar() {
   if (server_shutdown_.joinable()) server_shutdown_.join();
+  shim_.reset();
   kubevirt_.reset();
   server_.reset();
   metrics_.reset();
@@ -152,7 +165,7 @@ absl::Status Sidecar::WriteJson() {
                                                                : options_.vhost_user_json_dir;
   RC_RETURN_IF_ERROR(CheckWritableDirectory(dir, "vhost-user JSON directory"));
   RC_ASSIGN_OR_RETURN(json_, OwnedFile::Write(absl::StrCat(dir, "/", kVhostUserJsonName),
-                                              VhostUserJson(OurBackend(options_.backend))));
+                                              VhostUserJson(OurBackend(HelperProgram(options_)))));
   return absl::OkStatus();
 }
 
@@ -165,11 +178,20 @@ absl::Status Sidecar::StartServers() {
     facts.metrics_address = metrics_->address();
   }
   RC_RETURN_IF_ERROR(StartControl(facts));
+  if (!options_.shim_socket.empty()) RC_RETURN_IF_ERROR(StartShim());
   log::Info("sidecar serves", {{"version", kVersion},
                                {"control_socket", options_.control_socket},
                                {"socket_dir", options_.socket_dir},
                                {"metrics", facts.metrics_address},
                                {"vhost_user_json", json_.path()}});
+  return absl::OkStatus();
+}
+
+absl::Status Sidecar::StartShim() {
+  const UidPolicy policy{options_.allow_uids};
+  RC_ASSIGN_OR_RETURN(
+      shim_, ShimServer::Start(loop_, {options_.shim_socket, options_.backend, shim_shares_,
+                                       [policy](uid_t uid) { return policy.Allows(uid); }}));
   return absl::OkStatus();
 }
 
@@ -206,6 +228,7 @@ absl::Status Sidecar::FirstSessionIsThere(const absl::StatusOr<SessionView>& ses
 }
 
 bool Sidecar::IsBackend(pid_t pid) const {
+  if (shim_ && shim_->Owns(pid)) return true;
   for (const SessionView& session : sessions_.List()) {
     if (session.backend_pid == pid) return true;
   }
@@ -225,6 +248,7 @@ MetricsSource Sidecar::Snapshot() {
 void Sidecar::BeginShutdown(const std::string& why) {
   if (std::exchange(shutting_down_, true)) return;
   log::Info("shutting down", {{"reason", why}});
+  shim_.reset();
   sessions_.StopAll([this](const absl::Status&) {
     server_shutdown_ = std::thread([this] {
       if (kubevirt_) kubevirt_->Shutdown(kCallGrace);

@@ -18,6 +18,7 @@
 #include "sidecar/metrics/metrics_server.h"
 #include "sidecar/metrics/session_collector.h"
 #include "sidecar/session/session_manager.h"
+#include "sidecar/shim/shim_server.h"
 
 namespace rendercar::sidecar {
 
@@ -36,6 +37,7 @@ class Sidecar {
   absl::Status MakeDirectories();
   absl::Status WriteJson();
   absl::Status StartServers();
+  absl::Status StartShim();
   absl::Status StartControl(const ServerFacts& facts);
   absl::Status StartKubevirt(SessionSpec defaults);
   void CreateFirstSession(const SessionSpec& spec);
@@ -49,6 +51,7 @@ class Sidecar {
   const KubevirtPlace place_;
   EpollLoop loop_;
   LogSessionReport report_;
+  const std::vector<Share> shim_shares_;  // all shares when a shim is served, else none
   SessionManager sessions_;
   // Both block signals, so they come before whatever starts threads.
   ShutdownSignals signals_;
@@ -59,6 +62,7 @@ class Sidecar {
   std::unique_ptr<ControlService> service_;
   std::unique_ptr<UnixGrpcServer> server_;
   std::unique_ptr<KubevirtServer> kubevirt_;
+  std::unique_ptr<ShimServer> shim_;
   std::thread server_shutdown_;
   bool shutting_down_ = false;
   absl::Status result_;

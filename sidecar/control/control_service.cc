@@ -15,7 +15,7 @@ namespace rendercar::sidecar {
 namespace {
 
 // Above every wait of the supervisor (start timeout, stop grace).
-constexpr std::chrono::seconds kLongestCall(15);
+constexpr std::chrono::seconds kLongestCall(25);
 constexpr size_t kMaxPageSize = 100;
 
 // The client's deadline, or ours when that comes first.

@@ -39,6 +39,8 @@ class OwnedFile {
   static absl::StatusOr<OwnedFile> Write(const std::string& path, const std::string& content);
 
   const std::string& path() const { return path_; }
+  // Leaves the file to others.
+  void Keep() { path_.clear(); }
 
  private:
   OwnedFile(std::string path, uint64_t inode) : path_(std::move(path)), inode_(inode) {}

@@ -36,7 +36,7 @@ class BackendSupervisor {
   struct Config {
     std::vector<std::string> argv;
     std::string socket_path;
-    std::chrono::milliseconds start_timeout{10'000};  // to listen
+    std::chrono::milliseconds start_timeout{20'000};  // to listen, after probing the GPU
     std::chrono::milliseconds stop_grace{2'000};      // from SIGTERM to SIGKILL
     std::chrono::milliseconds first_pause{100};       // after a failure; doubles
     std::chrono::milliseconds longest_pause{10'000};

@@ -1,0 +1,162 @@
+// The sidecar's side of the shim: takes the vhost-user socket that libvirt made, and runs a backend
+// on it. SPDX-License-Identifier: Apache-2.0
+#include "sidecar/shim/shim_server.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+#include "common/log.h"
+#include "common/share_env.h"
+#include "sidecar/shim/shim_protocol.h"
+
+namespace rendercar::sidecar {
+namespace {
+
+constexpr int kBackendFd = 3;
+constexpr size_t kMaxClients = 64;
+
+// What a shim sends, checked: the greeting and one socket.
+struct Greeting {
+  UniqueFd vhost_user;
+  bool virgl = false;
+};
+
+absl::StatusOr<Greeting> Receive(int socket) {
+  std::array<std::byte, sizeof(ShimGreeting)> bytes{};
+  RC_ASSIGN_OR_RETURN(Received received, ReceiveWithFds(socket, bytes, 1, MSG_DONTWAIT));
+  ShimGreeting greeting{};
+  std::memcpy(&greeting, bytes.data(), sizeof(greeting));
+  const bool right = received.size == sizeof(greeting) && received.fds.size() == 1 &&
+                     std::memcmp(greeting.magic, kShimMagic, sizeof(kShimMagic)) == 0;
+  if (!right)
+    return absl::InvalidArgumentError(
+        "this is no greeting of rendercar-shim; use the shim of the same version");
+  return Greeting{std::move(received.fds.front()), (greeting.flags & kShimVirgl) != 0};
+}
+
+std::vector<std::string> Argv(const std::string& program, const std::string& name,
+                              const Share& share, bool virgl) {
+  std::vector<std::string> argv{program, absl::StrCat("--fd=", kBackendFd),
+                                absl::StrCat("--session=", name)};
+  if (virgl) argv.push_back("--virgl");
+  if (virgl && share.render_node != share_env::kSoftwareNode)
+    argv.push_back(absl::StrCat("--render-node=", share.render_node));
+  if (!share.session_dir.empty())
+    argv.push_back(absl::StrCat("--stats-path=", share.session_dir, "/", name, ".stats"));
+  if (share.video_memory_bytes != 0)
+    argv.push_back(absl::StrCat("--max-video-memory=", share.video_memory_bytes));
+  return argv;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ShimServer>> ShimServer::Start(EventLoop& loop, Config config) {
+  RC_ASSIGN_OR_RETURN(UnixListener listener, UnixListener::Listen(config.socket_path, 0666));
+  return std::unique_ptr<ShimServer>(new ShimServer(loop, std::move(config), std::move(listener)));
+}
+
+ShimServer::ShimServer(EventLoop& loop, Config config, UnixListener listener)
+    : loop_(loop), config_(std::move(config)), listener_(std::move(listener)) {
+  loop_.Watch(listener_.fd(), EPOLLIN, [this](uint32_t) { Accept(); });
+}
+
+ShimServer::~ShimServer() {
+  loop_.Unwatch(listener_.fd());
+  while (!clients_.empty()) Drop(clients_.begin()->first);
+}
+
+bool ShimServer::Owns(pid_t pid) const {
+  return std::any_of(clients_.begin(), clients_.end(), [pid](const auto& entry) {
+    return entry.second.backend.running() && entry.second.backend.pid() == pid;
+  });
+}
+
+void ShimServer::Accept() {
+  absl::StatusOr<UniqueFd> socket = listener_.Accept();
+  if (!socket.ok()) return;
+  const absl::StatusOr<PeerCredentials> peer = GetPeerCredentials(socket->get());
+  if (!peer.ok() || !config_.allows(peer->uid) || clients_.size() >= kMaxClients) {
+    log::Warning("shim refused", {{"uid", peer.ok() ? static_cast<int64_t>(peer->uid) : -1}});
+    return;
+  }
+  const uint64_t id = next_id_++;
+  Client& client = clients_[id];
+  client.socket = *std::move(socket);
+  client.name = absl::StrCat("shim-", id);
+  loop_.Watch(client.socket.get(), EPOLLIN, [this, id](uint32_t) { OnReadable(id); });
+}
+
+// The greeting, or the shim's end.
+void ShimServer::OnReadable(uint64_t id) {
+  Client& client = clients_.at(id);
+  if (client.backend.running()) {  // a shim sends nothing more: it went, so libvirt stopped the VM
+    log::Info("shim went", {{"session", client.name}});
+    Drop(id);
+    return;
+  }
+  if (const absl::Status status = StartBackend(client, id); !status.ok()) {
+    log::Warning("shim failed", {{"session", client.name}, {"why", std::string(status.message())}});
+    Tell(client, absl::StrCat(kShimFailed, status.message()));
+    Drop(id);
+  }
+}
+
+absl::StatusOr<Share> ShimServer::FreeShare() const {
+  for (const Share& share : config_.shares) {
+    const bool used = std::any_of(clients_.begin(), clients_.end(), [&](const auto& entry) {
+      return entry.second.share == share.id;
+    });
+    if (!used) return share;
+  }
+  return absl::ResourceExhaustedError("every share is used by a VM; request more shares");
+}
+
+absl::Status ShimServer::StartBackend(Client& client, uint64_t id) {
+  RC_ASSIGN_OR_RETURN(const Greeting greeting, Receive(client.socket.get()));
+  RC_ASSIGN_OR_RETURN(const Share share, FreeShare());
+  RC_ASSIGN_OR_RETURN(
+      client.backend,
+      Subprocess::Start({.argv = Argv(config_.backend_path, client.name, share, greeting.virgl),
+                         .fds = {{greeting.vhost_user.get(), kBackendFd}}}));
+  client.share = share.id;
+  loop_.Watch(client.backend.pidfd(), EPOLLIN, [this, id](uint32_t) { OnBackendEnd(id); });
+  log::Info("backend started for a shim",
+            {{"session", client.name}, {"share", share.id}, {"pid", client.backend.pid()}});
+  Tell(client, kShimStarted);
+  return absl::OkStatus();
+}
+
+void ShimServer::OnBackendEnd(uint64_t id) {
+  Client& client = clients_.at(id);
+  loop_.Unwatch(client.backend.pidfd());
+  const auto end = client.backend.Wait(std::chrono::milliseconds(0));
+  const std::string how = end ? end->ToString() : "is gone";
+  log::Info("backend of a shim ended", {{"session", client.name}, {"how", how}});
+  Tell(client, absl::StrCat(kShimEnded, how));
+  Drop(id);
+}
+
+void ShimServer::Tell(const Client& client, const std::string& line) {
+  const std::string text = line + "\n";
+  ::send(client.socket.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void ShimServer::Drop(uint64_t id) {
+  Client& client = clients_.at(id);
+  loop_.Unwatch(client.socket.get());
+  if (client.backend.running()) loop_.Unwatch(client.backend.pidfd());
+  for (const Share& share : config_.shares) {
+    if (share.id == client.share && !share.session_dir.empty())
+      ::unlink(absl::StrCat(share.session_dir, "/", client.name, ".stats").c_str());
+  }
+  clients_.erase(id);  // kills what still runs
+}
+
+}  // namespace rendercar::sidecar

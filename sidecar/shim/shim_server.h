@@ -1,0 +1,62 @@
+// The sidecar's side of the shim: takes the vhost-user socket that libvirt made, and runs a backend
+// on it. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/event_loop.h"
+#include "common/subprocess.h"
+#include "common/unix_socket.h"
+#include "sidecar/config/share.h"
+
+namespace rendercar::sidecar {
+
+class ShimServer {
+ public:
+  struct Config {
+    std::string socket_path;
+    std::string backend_path;
+    std::vector<Share> shares;  // those that no session uses; one VM each
+    std::function<bool(uid_t)> allows;
+  };
+
+  // Accepts on `loop`, which outlives this object. Loop thread, or before the loop runs.
+  static absl::StatusOr<std::unique_ptr<ShimServer>> Start(EventLoop& loop, Config config);
+  // Ends all backends at once.
+  ~ShimServer();
+  ShimServer(const ShimServer&) = delete;
+  ShimServer& operator=(const ShimServer&) = delete;
+
+  // Whether `pid` is one of our backends.
+  bool Owns(pid_t pid) const;
+
+ private:
+  // One shim, from its connection to the end of its backend.
+  struct Client {
+    UniqueFd socket;
+    Subprocess backend;
+    std::string share;
+    std::string name;
+  };
+
+  ShimServer(EventLoop& loop, Config config, UnixListener listener);
+  void Accept();
+  void OnReadable(uint64_t id);
+  absl::Status StartBackend(Client& client, uint64_t id);
+  absl::StatusOr<Share> FreeShare() const;
+  void OnBackendEnd(uint64_t id);
+  void Tell(const Client& client, const std::string& line);
+  void Drop(uint64_t id);
+
+  EventLoop& loop_;
+  const Config config_;
+  UnixListener listener_;
+  std::map<uint64_t, Client> clients_;
+  uint64_t next_id_ = 1;
+};
+
+}  // namespace rendercar::sidecar
