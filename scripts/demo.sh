@@ -2,11 +2,19 @@
 # The main job, end to end, on this machine: node agent, kubelet (a stand-in), sidecar, backend, QEMU and a Linux guest that
 # draws in 3D; ends with the path of a PNG. Everything runs below a temporary folder and is ended at the end.
 # Nothing is left behind but build/ and .cache/.
+# usage: scripts/demo.sh [--prebuilt=DIR] ; with DIR the programs there are used and nothing is installed or built but the guest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 bin=$PWD/build/release/bin
 out=$PWD/build/demo
+prebuilt=
+case ${1:-} in
+  '') ;;
+  --prebuilt=*) prebuilt=${1#--prebuilt=} ;;
+  *) echo "demo: '$1' is not known; usage: scripts/demo.sh [--prebuilt=DIR]" >&2; exit 64 ;;
+esac
+if [ -n "$prebuilt" ]; then bin=$prebuilt; fi
 by_hand=/tmp/rendercar-by-hand # how the printed commands name the run's folder
 scene=cube background=203040 angle=30
 memory_mib=1280
@@ -95,9 +103,9 @@ await() { # NAME SECONDS WHAT TEST...: until the test holds, while NAME runs
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
 step "1 of 10: packages"
-scripts/install-deps.sh
+if [ -z "$prebuilt" ]; then scripts/install-deps.sh; fi
 step "2 of 10: build"
-scripts/build.sh release programs
+if [ -z "$prebuilt" ]; then scripts/build.sh release programs; fi
 step "3 of 10: the guest (Debian's kernel, Mesa and our small 3D program)"
 guest=$(scripts/build-guest.sh 3d)
 
