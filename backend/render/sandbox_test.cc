@@ -8,15 +8,10 @@
 #include <cstdlib>
 #include <string>
 
+#include "backend/sandbox/renderer_sandbox.h"
 #include "backend/sandbox/seccomp.h"
 #include "common/shared_memory.h"
 #include "common/subprocess.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
 
 namespace rendercar::render {
 namespace {
@@ -54,7 +49,8 @@ struct Case {
 class SandboxTest : public testing::TestWithParam<Case> {
  protected:
   void Check(int uid) {
-    if (kSanitized) GTEST_SKIP() << "sanitizers make calls of their own: no seccomp in this build";
+    if (!sandbox::CallsCanBeConfined())
+      GTEST_SKIP() << "sanitizers make calls of their own: no seccomp in this build";
     const Outcome outcome = Try(GetParam().attempt, "calls", uid);
     if (GetParam().ends_with != nullptr) {
       EXPECT_EQ(outcome.end.code, sandbox::kForbiddenCallExit) << outcome.end.ToString();
@@ -96,7 +92,8 @@ TEST(SandboxEdgeTest, ordinary_work_goes_on) {
 
 TEST(SandboxEdgeTest, an_unprivileged_user_is_confined_as_well) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can become uid 107; this run is unprivileged";
-  if (kSanitized) GTEST_SKIP() << "sanitizers make calls of their own: no seccomp in this build";
+  if (!sandbox::CallsCanBeConfined())
+    GTEST_SKIP() << "sanitizers make calls of their own: no seccomp in this build";
   EXPECT_EQ(Try("thread", "calls", 107).end.code, 0);
   EXPECT_EQ(Try("kill", "calls", 107).forbidden_call, "kill");
   EXPECT_EQ(Try("ptrace", "calls", 107).forbidden_call, "ptrace");

@@ -23,4 +23,7 @@ absl::Status ConfineBeforeInit(const std::string& render_node, const RendererLim
 // Calls on the render node stay when there is one.
 absl::Status ConfineAfterInit(bool has_render_node, std::atomic<uint32_t>* forbidden_call);
 
+// False in builds with sanitizers, where ConfineAfterInit does nothing but warn.
+bool CallsCanBeConfined();
+
 }  // namespace rendercar::sandbox
