@@ -38,6 +38,7 @@ Agent::Agent(EventLoop& loop, const Places& places, const Config& config, Report
       report_(report),
       dirs_({.root = places.session_root}),
       health_(places.roots),
+      capsets_(loop, places.capset_probe, report),
       pod_resources_(loop, places.pod_resources_socket),
       client_(loop, places.kubelet_dir + "/" + kKubeletSocket) {}
 
@@ -80,6 +81,7 @@ absl::Status Agent::Rescan() {
   health_.Check(nodes);
   nodes = ApplyConfig(std::move(nodes), config_);
   WriteSpecs(nodes);
+  capsets_.Update(nodes);
   for (size_t i = 0; i < config_.resources.size(); ++i) {
     ResourcePlugin* plugin = Find(config_.resources[i].name);
     if (plugin != nullptr) {
@@ -228,6 +230,7 @@ void Agent::RemoveStaleSockets() const {
 void Agent::Stop(Task done) {
   watch_.reset();
   udev_.reset();
+  capsets_.Update({});
   alive_.reset();  // ends the timers
   for (const auto& plugin : plugins_) plugin->Stop();
   // gRPC waits for its handlers, and those wait for the loop; so the loop goes on meanwhile.

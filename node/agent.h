@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "node/capset_book.h"
 #include "node/config.h"
 #include "node/directory_watch.h"
 #include "node/grpc_registration_client.h"
@@ -61,6 +62,7 @@ class Agent {
   Report& report_;
   SessionDirs dirs_;
   HealthMonitor health_;
+  CapsetBook capsets_;
   PodResourcesClient pod_resources_;
   const std::shared_ptr<ShareUserBook> users_ = std::make_shared<ShareUserBook>();
   std::unique_ptr<UdevMonitor> udev_;

@@ -33,6 +33,7 @@ class AgentTest : public ::testing::Test {
   AgentTest() {
     std::filesystem::create_directories(dir_ / "kubelet");
     places_.kubelet_dir = dir_ / "kubelet";
+    places_.pod_resources_socket.clear();
     places_.session_root = dir_ / "sessions";
     places_.roots = sysfs_.roots();
     config_.resources.front().sizes.replicas = 2;

@@ -149,6 +149,7 @@ TEST_F(AgentTest, a_drained_node_gives_out_nothing_new) {
   const grpc::Status status = AllocateIds({{"software-0"}});
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_THAT(status.error_message(), HasSubstr("drained"));
+  EXPECT_TRUE(kubelet_.PreStart(kResource, {"software-0"}).ok()) << "containers there start again";
   config_.drain.clear();
   OnLoop([this] { ASSERT_TRUE(agent_->Reconfigure(config_).ok()); });
   EXPECT_TRUE(WaitForHealthy(2));
@@ -169,6 +170,24 @@ TEST_F(AgentTest, registers_by_the_plugin_watcher_where_asked_to) {
   EXPECT_TRUE(rendercar::testing::TellPlugin(socket, "").ok());
   OnLoop([this] { EXPECT_EQ(report_.events.back(), "registered"); });
   EXPECT_EQ(kubelet_.registrations(), 0);
+}
+
+TEST_F(AgentTest, probes_each_node_once) {
+  sysfs_.AddPci(128, {.address = "0000:03:00.0"});
+  sysfs_.AddPci(129, {.address = "0000:41:00.0"});
+  places_.capset_probe = "/bin/false";
+  ASSERT_TRUE(StartAgent().ok());
+  const auto count = [this] {
+    size_t probed = 0;
+    OnLoop([&] {
+      ASSERT_TRUE(agent_->Rescan().ok());
+      for (const std::string& event : report_.events)
+        probed += event.rfind("probed ", 0) == 0 ? 1 : 0;
+    });
+    return probed;
+  };
+  while (count() < 2) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_EQ(count(), 2u);
 }
 
 TEST_F(AgentTest, learns_from_the_kubelet_who_has_a_share) {
@@ -205,6 +224,8 @@ TEST_F(AgentTest, an_unhealthy_node_is_told_and_told_again_when_it_recovers) {
   OnLoop([this] { ASSERT_TRUE(agent_->Rescan().ok()); });
   EXPECT_TRUE(WaitForHealthy(0));
   EXPECT_EQ(kubelet_.Resource(kResource)->devices.size(), 2u);
+  EXPECT_EQ(kubelet_.PreStart(kResource, {"0000-03-00.0-0"}).error_code(),
+            grpc::StatusCode::UNAVAILABLE);
   sysfs_.AddDeviceFile(128);
   OnLoop([this] { ASSERT_TRUE(agent_->Rescan().ok()); });
   EXPECT_TRUE(WaitForHealthy(2));

@@ -51,7 +51,7 @@ absl::StatusOr<std::vector<ContainerGrant>> AllocateShares(const ShareTable& tab
                                                            const AllocationRequest& request,
                                                            SessionDirs& dirs);
 
-// The checks alone; PreStartContainer makes them again for one container.
+// The checks alone.
 absl::Status CheckAllocation(const ShareTable& table, const AllocationPolicy& policy,
                              const AllocationRequest& request);
 

@@ -74,7 +74,10 @@ struct Places {
   // not.
   std::string plugins_registry;
   // The socket that tells which pod has which share; empty: not asked.
-  std::string pod_resources_socket;
+  std::string pod_resources_socket = "/var/lib/kubelet/pod-resources/kubelet.sock";
+  // The program (rendercar-renderer) that finds out what virglrenderer can give on a node; empty:
+  // not asked.
+  std::string capset_probe;
   std::string session_root = share_env::kHostSessionRoot;
   InventoryRoots roots;
 };

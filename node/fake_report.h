@@ -15,6 +15,10 @@ class FakeReport final : public Report {
   void ResourceRemoved(const std::string& resource) override {
     events.push_back("removed " + resource);
   }
+  void Probed(const RenderNode& node, const absl::StatusOr<ProbeResult>& result) override {
+    events.push_back(
+        absl::StrCat("probed ", node.id, " ", absl::StatusCodeToString(result.status().code())));
+  }
   void ConfigRead(const absl::Status& result) override {
     events.push_back(absl::StrCat("config ", absl::StatusCodeToString(result.code())));
   }

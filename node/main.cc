@@ -53,10 +53,16 @@ void AddPlaceFlags(CLI::App& app, Flags& flags) {
       ->option_text("DIR");
   app.add_option(
          "--pod-resources-socket", flags.places.pod_resources_socket,
-         "The kubelet's socket that tells which pod has which share (usually "
+         "The kubelet's socket that tells which pod has which share ("
          "/var/lib/kubelet/pod-resources/kubelet.sock); without it sessions have no pod label")
       ->envname("RENDERCAR_NODE_POD_RESOURCES_SOCKET")
       ->option_text("SOCKET");
+  app.add_option(
+         "--capset-probe", flags.places.capset_probe,
+         "Program (rendercar-renderer) that finds out what 3D each render node gives; run once a "
+         "node, may crash")
+      ->envname("RENDERCAR_NODE_CAPSET_PROBE")
+      ->option_text("PROGRAM");
   app.add_option("--sysfs-root", flags.places.roots.sysfs, "Where sysfs is mounted (/sys)")
       ->option_text("DIR");
   app.add_option("--dev-root", flags.places.roots.dev, "Where the host's device files are (/dev)")

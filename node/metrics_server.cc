@@ -23,7 +23,7 @@ class LoopHealth final : public prometheus::Collectable {
     auto turned = std::make_shared<std::promise<void>>();
     auto future = turned->get_future();
     loop_.Post([turned] { turned->set_value(); });
-    future.wait_for(std::chrono::seconds(10));
+    future.wait_for(std::chrono::seconds(3));
     return {};
   }
 

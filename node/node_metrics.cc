@@ -3,6 +3,7 @@
 #include "node/node_metrics.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "common/log.h"
 #include "common/version.h"
@@ -35,7 +36,9 @@ NodeMetrics::NodeMetrics()
                      "Times that the plugin's socket was removed by others and made again.")),
       config_valid_(
           AddGauge("rendercar_node_config_valid",
-                   "1 while the newest configuration is in force, 0 while it is refused.")) {
+                   "1 while the newest configuration is in force, 0 while it is refused.")),
+      node_info_(AddGauge("rendercar_node_render_node_info",
+                          "What virglrenderer found on the render node; always 1.")) {
   config_valid_.Add({}).Set(1);
   AddGauge("rendercar_build_info", "1; the label says which build runs.")
       .Add({{"component", "node"}, {"version", kVersion}})
@@ -65,6 +68,7 @@ void NodeMetrics::SharesChanged(const std::string& resource, const ShareTable& t
     }
   }
   problems_[resource] = std::move(problems);
+  registered_.Add({{"resource", resource}});  // there as 0 before it is 1 for the first time
 }
 
 void NodeMetrics::ResourceRemoved(const std::string& resource) {
@@ -73,6 +77,24 @@ void NodeMetrics::ResourceRemoved(const std::string& resource) {
   problems_.erase(resource);
   registered_.Remove(&registered_.Add({{"resource", resource}}));
   log::Info("resource is offered no longer", {{"resource", resource}});
+}
+
+void NodeMetrics::Probed(const RenderNode& node, const absl::StatusOr<ProbeResult>& result) {
+  if (!result.ok()) {
+    log::Warning("the render node's 3D could not be probed",
+                 {{"node", node.id}, {"why", std::string(result.status().message())}});
+    return;
+  }
+  const std::string capsets = fmt::format("{}", fmt::join(result->capsets, ","));
+  log::Info("render node probed",
+            {{"node", node.id}, {"gl_renderer", result->gl_renderer}, {"capsets", capsets}});
+  prometheus::Gauge*& series = info_series_[node.id];
+  if (series != nullptr) node_info_.Remove(series);
+  series = &node_info_.Add({{"render_node", node.id},
+                            {"driver", node.driver},
+                            {"gl_renderer", result->gl_renderer},
+                            {"capsets", capsets}});
+  series->Set(1);
 }
 
 void NodeMetrics::ConfigRead(const absl::Status& result) {

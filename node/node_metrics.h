@@ -7,6 +7,7 @@
 #include <prometheus/gauge.h>
 #include <prometheus/registry.h>
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -23,6 +24,7 @@ class NodeMetrics final : public Report {
 
   void SharesChanged(const std::string& resource, const ShareTable& table) override;
   void ResourceRemoved(const std::string& resource) override;
+  void Probed(const RenderNode& node, const absl::StatusOr<ProbeResult>& result) override;
   void ConfigRead(const absl::Status& result) override;
   void Allocated(const std::string& resource, size_t shares, const absl::Status& result) override;
   void RegistrationTried(const std::string& resource, const absl::Status& result) override;
@@ -47,6 +49,8 @@ class NodeMetrics final : public Report {
   Counters& registrations_;
   Counters& sockets_restored_;
   Gauges& config_valid_;
+  Gauges& node_info_;
+  std::map<std::string, prometheus::Gauge*> info_series_;
   // The series of render nodes by resource, so that those of a node that went can go too.
   std::map<std::string, std::vector<std::pair<prometheus::Gauge*, Gauges*>>> node_series_;
   std::map<std::string, std::map<std::string, std::string>> problems_;

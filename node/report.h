@@ -5,6 +5,7 @@
 #include <string>
 
 #include "common/status.h"
+#include "node/capset_probe.h"
 #include "node/share.h"
 
 namespace rendercar::node {
@@ -18,6 +19,8 @@ class Report {
   virtual void SharesChanged(const std::string& resource, const ShareTable& table) = 0;
   // `resource` is offered no longer.
   virtual void ResourceRemoved(const std::string& resource) = 0;
+  // What virglrenderer can give on `node`, or why that could not be found out.
+  virtual void Probed(const RenderNode& node, const absl::StatusOr<ProbeResult>& result) = 0;
   // A configuration was read again: OK and in force, or why it was refused and the old one stays.
   virtual void ConfigRead(const absl::Status& result) = 0;
   // An Allocate call was answered so; `shares` were asked for.

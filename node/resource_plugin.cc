@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node/resource_plugin.h"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -145,8 +146,26 @@ absl::StatusOr<std::vector<std::string>> ResourcePlugin::Prefer(
                       size);
 }
 
+// Kubelets ask at every start of a container, so also when one starts again on a node that is
+// drained or too hot, or after a configuration that has no such share any more. Only what the
+// container cannot do without counts here.
 absl::Status ResourcePlugin::PreStart(const std::vector<std::string>& share_ids) {
-  return CheckAllocation(table_, Policy(), {share_ids});
+  RC_ASSIGN_OR_RETURN(std::vector<RenderNode> nodes, ScanRenderNodes(places_.roots));
+  nodes.push_back(SoftwareRenderNode());
+  for (const std::string& id : share_ids) {
+    const std::string node_id = id.substr(0, id.rfind('-'));
+    const auto node = std::find_if(nodes.begin(), nodes.end(),
+                                   [&](const RenderNode& one) { return one.id == node_id; });
+    if (node == nodes.end()) {
+      return absl::NotFoundError(fmt::format("the render node of share '{}' is not on this machine",
+                                             id.substr(0, kMaxShareIdBytes)));
+    }
+    if (!node->healthy()) {
+      return absl::UnavailableError(
+          fmt::format("share '{}' cannot be used: {}", id, node->problem));
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace rendercar::node

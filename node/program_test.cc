@@ -1,0 +1,139 @@
+// rendercar-node and fake-kubelet as programs: exit codes, sentences, signals, and the whole chain.
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "common/subprocess.h"
+#include "common/temp_dir.h"
+
+namespace rendercar::node {
+namespace {
+
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
+using ::testing::HasSubstr;
+
+constexpr char kHead[] = "apiVersion: rendercar.dev/v1alpha1\nkind: NodeConfig\n";
+
+class ProgramTest : public ::testing::Test {
+ protected:
+  ProgramTest() { std::filesystem::create_directory(dir_ / "kubelet"); }
+
+  // Starts `command` in a shell that becomes it; its output goes to files.
+  Subprocess Start(const std::string& command) {
+    auto child = Subprocess::Start(
+        {.argv = {"/bin/sh", "-c",
+                  "exec " + command + " >" + (dir_ / "stdout") + " 2>" + (dir_ / "stderr")}});
+    EXPECT_TRUE(child.ok()) << child.status();
+    return child.ok() ? *std::move(child) : Subprocess();
+  }
+  int Run(const std::string& command) {
+    const auto end = Start(command).Wait(60s);
+    return end.has_value() && end->kind == ChildEnd::Kind::kExited ? end->code : -1;
+  }
+  // rendercar-node with everything below the test's directory.
+  std::string Node(const std::string& flags) { return Node(flags, dir_ / "kubelet"); }
+  std::string Node(const std::string& flags, const std::string& kubelet_dir) {
+    return std::string(RENDERCAR_NODE_PROGRAM) + " --kubelet-dir=" + kubelet_dir +
+           " --session-root=" + (dir_ / "sessions") + " --sysfs-root=" + (dir_ / "sys") +
+           " --pod-resources-socket=" + (dir_ / "none") + " --metrics-address=127.0.0.1:0 " + flags;
+  }
+  std::string Read(const std::string& file) {
+    std::ifstream stream(dir_ / file);
+    return {std::istreambuf_iterator<char>(stream), {}};
+  }
+  void WaitForText(const std::string& file, const std::string& text) {
+    while (Read(file).find(text) == std::string::npos) std::this_thread::sleep_for(5ms);
+  }
+
+  TempDir dir_;
+};
+
+TEST_F(ProgramTest, a_wrong_flag_is_a_usage_error) {
+  EXPECT_EQ(Run(Node("--replicas=0")), 64);
+  EXPECT_THAT(Read("stderr"), HasSubstr("--replicas"));
+}
+
+TEST_F(ProgramTest, a_missing_kubelet_is_unavailable) {
+  EXPECT_EQ(Run(Node("", "/nonexistent")), 69);
+  EXPECT_THAT(Read("stderr"), HasSubstr("/nonexistent"));
+}
+
+TEST_F(ProgramTest, a_socket_path_that_is_too_long_is_named_with_its_limit) {
+  const std::string deep = dir_ / std::string(120, 'x');
+  std::filesystem::create_directory(deep);
+  EXPECT_EQ(Run(Node("", deep)), 64);
+  EXPECT_THAT(Read("stderr"), HasSubstr("107"));
+}
+
+TEST_F(ProgramTest, a_wrong_configuration_is_told_by_line) {
+  std::ofstream(dir_ / "bad.yaml") << kHead << "software: perhaps\n";
+  EXPECT_EQ(Run(Node("--check-config --config=" + (dir_ / "bad.yaml"))), 78);
+  EXPECT_THAT(Read("stderr"), HasSubstr("bad.yaml:3: software: expected"));
+}
+
+TEST_F(ProgramTest, flags_override_what_is_printed) {
+  EXPECT_EQ(Run(Node("--print-config --replicas=7 --software=never")), 0);
+  EXPECT_THAT(Read("stdout"), HasSubstr("replicas: 7"));
+  EXPECT_THAT(Read("stdout"), HasSubstr("software: never"));
+}
+
+TEST_F(ProgramTest, the_inventory_is_a_table_or_json) {
+  EXPECT_EQ(Run(Node("--one-shot")), 0);
+  EXPECT_THAT(Read("stdout"), HasSubstr("llvmpipe"));
+  EXPECT_EQ(Run(Node("--one-shot --output=json")), 0);
+  const auto json = nlohmann::json::parse(Read("stdout"));
+  EXPECT_EQ(json["nodes"][0]["shares"].size(), 4u);
+}
+
+TEST_F(ProgramTest, a_share_goes_from_the_agent_to_a_container) {
+  Subprocess agent = Start(Node("--replicas=2"));
+  // The kubelet's output would overwrite the agent's: it gets files of its own.
+  auto kubelet = Subprocess::Start(
+      {.argv = {FAKE_KUBELET_PROGRAM, "--dir=" + (dir_ / "kubelet"), "--log-level=error",
+                "--allocate=rendercar.dev/render=1", "--output=" + (dir_ / "container.json"),
+                "--output-env=" + (dir_ / "container.env")}});
+  ASSERT_TRUE(kubelet.ok()) << kubelet.status();
+  const auto end = kubelet->Wait(60s);
+  ASSERT_TRUE(end.has_value() && end->clean());
+  const auto json = nlohmann::json::parse(Read("container.json"));
+  EXPECT_EQ(json["envs"]["RENDERCAR_RENDER_NODES"], "software");
+  EXPECT_TRUE(std::filesystem::is_directory(json["mounts"][0]["host_path"].get<std::string>()));
+  EXPECT_THAT(Read("container.env"), HasSubstr("export RENDERCAR_ALLOCATION_VERSION='1'\n"));
+  agent.Signal(SIGTERM);
+  const auto stopped = agent.Wait(60s);
+  ASSERT_TRUE(stopped.has_value());
+  EXPECT_TRUE(stopped->clean()) << stopped->ToString();
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "kubelet/rendercar-render.sock"));
+}
+
+TEST_F(ProgramTest, a_hangup_reads_the_configuration_again_and_keeps_the_old_one_if_it_is_wrong) {
+  std::ofstream(dir_ / "node.yaml") << kHead;
+  Subprocess agent = Start(Node("--config=" + (dir_ / "node.yaml")));
+  WaitForText("stderr", "render node is offered");
+  agent.Signal(SIGHUP);
+  WaitForText("stderr", "the configuration is in force");
+  std::ofstream(dir_ / "node.yaml") << "nonsense";
+  WaitForText("stderr", "the configuration is refused");
+  agent.Signal(SIGTERM);
+  const auto stopped = agent.Wait(60s);
+  ASSERT_TRUE(stopped.has_value());
+  EXPECT_TRUE(stopped->clean()) << stopped->ToString();
+}
+
+TEST_F(ProgramTest, a_kubelet_without_plugin_says_so) {
+  EXPECT_EQ(Run(std::string(FAKE_KUBELET_PROGRAM) + " --dir=" + (dir_ / "kubelet") +
+                " --allocate=rendercar.dev/render=1 --timeout=0.1"),
+            69);
+  EXPECT_THAT(Read("stderr"), HasSubstr("no plugin has registered"));
+}
+
+}  // namespace
+}  // namespace rendercar::node
