@@ -72,9 +72,10 @@ endforeach()
 set(node_extra "${CMAKE_BINARY_DIR}/debian/node/conffiles" "${CMAKE_BINARY_DIR}/debian/node/postinst"
   "${CMAKE_BINARY_DIR}/debian/node/prerm" "${CMAKE_BINARY_DIR}/debian/node/postrm")
 
+# libepoxy opens the GL libraries by name while the program runs, so that no tool finds these dependencies.
 rendercar_deb(rendercar-backend misc "virtio-GPU for virtual machines, in processes of its own"
   "A vhost-user-gpu backend for QEMU: the device in one process, Mesa and the GPU\nin another that may die without harm to the virtual machine. libvirt finds it by\nits vhost-user JSON."
-  DEPENDS "libegl-mesa0, libgl1-mesa-dri" RECOMMENDS "rendercarctl")
+  DEPENDS "libegl1, libegl-mesa0, libgl1, libgl1-mesa-dri, libgles2" RECOMMENDS "rendercarctl")
 rendercar_deb(rendercar-sidecar misc "runs and supervises GPU backends beside virtual machines"
   "Starts a backend for each session and starts it again when it ends; control API,\nmetrics. In a VM's pod, or on a plain host as a user service."
   DEPENDS "rendercar-backend (= ${PROJECT_VERSION})" RECOMMENDS "rendercarctl")
