@@ -113,8 +113,9 @@ class DisplayPeer {
 
 class DeviceFixture {
  public:
-  explicit DeviceFixture(GpuDevice::Options options = {}, Renderer* renderer = nullptr)
-      : memory_(MakeGuestMemory()),
+  explicit DeviceFixture(GpuDevice::Options options = {}, Renderer* renderer = nullptr,
+                         std::shared_ptr<const guest::GuestMemory> memory = MakeGuestMemory())
+      : memory_(std::move(memory)),
         device_(GpuDevice::Create(
             {&loop_, &port_, renderer != nullptr ? renderer : &null_renderer_, &stats_},
             std::move(options))) {
