@@ -415,6 +415,7 @@ class Shown3d : public Device3d {
   // Bytes of pixels that arrived, by colour.
   std::map<uint32_t, size_t> Read() {
     std::map<uint32_t, size_t> bytes;
+    device_.NextFrame();
     for (const auto& message : peer_.Read()) {
       if (message.request != wire::VHOST_USER_GPU_UPDATE) continue;
       uint32_t colour;
@@ -486,6 +487,7 @@ TEST_F(Shown3d, ACursorIsReadFromGl) {
   EXPECT_EQ(device_.Do(wire, Queue::kCursor), kOk);
   peer_.Read();
   renderer_.CompleteAll();
+  device_.NextFrame();
   const auto messages = peer_.Read();
   ASSERT_EQ(messages.size(), 1u);
   const auto update = messages[0].As<wire::VhostUserGpuCursorUpdate>();

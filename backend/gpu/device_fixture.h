@@ -176,10 +176,13 @@ class DeviceFixture {
   uint16_t Start(const Wire& wire, Queue queue = Queue::kControl) {
     return Start({Bytes(wire)}, 2048, queue);
   }
+  // Lets the display's next frame begin.
+  void NextFrame() { loop_.Advance(std::chrono::milliseconds(10)); }
   // The type of the answer; 0 when there is none yet.
   template <typename Wire>
   uint32_t Do(const Wire& wire, Queue queue = Queue::kControl) {
     const uint16_t head = Start(wire, queue);
+    if (frames_pass_) NextFrame();
     device_->EndBatch();
     return Response(head).type;
   }
@@ -252,6 +255,7 @@ class DeviceFixture {
   NullRenderer null_renderer_;
   std::shared_ptr<const guest::GuestMemory> memory_;
   int display_fd_ = -1;
+  bool frames_pass_ = true;  // before each command, so that its picture goes out at once
   std::unique_ptr<GpuDevice> device_;
 
  private:

@@ -123,7 +123,7 @@ void Device::OnScanoutRead(uint32_t scanout_id, RenderResult result) {
     const auto source = readback.pixels->bytes().subspan(readback.OffsetOf(readback.reading));
     CopyFromMemory(source, readback.stride_bytes(), readback.order, readback.reading,
                    *readback.surface);
-    display_.NoteChanges(*readback.surface);
+    display_.NoteChanges(*readback.surface, readback.reading);
     display_.Flush(*readback.surface, readback.reading);
   } else if (error_log_.Allow()) {
     log::Warning("a scanout could not be read back",

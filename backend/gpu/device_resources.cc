@@ -139,7 +139,7 @@ void Device::Do(Call& call, const virtio_gpu_transfer_to_host_2d& request) {
   }
   const CopyResult result = CopyFromBacking(*resource->backing, request.offset, stride,
                                             resource->pixels.order, rect, *surface);
-  display_.NoteChanges(*surface);
+  display_.NoteChanges(*surface, rect);
   stats_.Count(StatsValue::kBytes2d, uint64_t{rect.width} * rect.height * kBytesPerPixel);
   if (result == CopyResult::kSourceEnds) {
     return Fail(call, VIRTIO_GPU_RESP_ERR_UNSPEC, StatsError::kMemoryLost,

@@ -2,22 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/gpu/display.h"
 
-#include <algorithm>
-#include <chrono>
 #include <cstring>
-#include <utility>
 
 namespace rendercar::gpu {
 namespace {
 
 constexpr uint32_t kMaxTilesAMessage = static_cast<uint32_t>(
     DisplayChannel::kMaxPixelBytes / (size_t{kTileWidth} * kTileHeight * kBytesPerPixel));
-
-// In each window a head sends as much as its picture has, and at least what costs next to nothing:
-// a guest that redraws faster than anybody can look pays for its own drawing only, and the frontend
-// is not kept busy. Small updates are never held back by this.
-constexpr std::chrono::milliseconds kPacingWindow{10};
-constexpr uint64_t kFreeBytesAWindow = uint64_t{2} << 20;
 
 template <typename T>
 std::span<const std::byte> Bytes(const T& value) {
@@ -27,7 +18,11 @@ std::span<const std::byte> Bytes(const T& value) {
 }  // namespace
 
 Display::Display(EventLoop& loop, StatsWriter& stats, Options options)
-    : loop_(loop), stats_(stats), options_(options), channel_(loop, stats, [this] { Pump(); }) {
+    : loop_(loop),
+      stats_(stats),
+      options_(options),
+      channel_(loop, stats, [this] { Pump(); }),
+      alive_(std::make_shared<Display*>(this)) {
   // Until the frontend has said more: virtio 1.2, 5.7.5, "fallback".
   if (!options_.headless) {
     info_.pmodes[0].r.width = 1024;
@@ -42,10 +37,10 @@ void Display::SetScanout(uint32_t id, std::shared_ptr<Surface> surface, const Re
 
 void Display::DisableScanout(uint32_t id) { heads_[id].scanout.Disable(); }
 
-void Display::NoteChanges(Surface& surface) {
+void Display::NoteChanges(Surface& surface, const Rect& rect) {
   if (surface.changed().empty()) return;
   for (Head& head : heads_) {
-    if (head.scanout.surface().get() == &surface) head.scanout.NoteChanges(surface.changed());
+    if (head.scanout.surface().get() == &surface) head.scanout.NoteChanges(surface.changed(), rect);
   }
   surface.changed().Clear();
 }
@@ -91,45 +86,56 @@ void Display::Reset() {
   }
 }
 
+bool Display::HasNews() const {
+  for (const Head& head : heads_) {
+    const Rect& rect = head.scanout.rect();
+    if (head.scanout.damaged() || head.cursor.unsent() || rect.width != head.announced_width ||
+        rect.height != head.announced_height)
+      return true;
+  }
+  return false;
+}
+
+void Display::BeginFrame() {
+  frame_open_ = cooling_ = true;
+  for (Head& head : heads_) head.scanout.BeginFrame();
+  loop_.PostAfter(kFrameInterval, [alive = std::weak_ptr(alive_), epoch = epoch_] {
+    const auto display = alive.lock();
+    if (display == nullptr || (*display)->epoch_ != epoch) return;
+    (*display)->cooling_ = false;
+    (*display)->Pump();
+  });
+}
+
 void Display::Pump() {
   if (options_.headless || !channel_.connected()) return;
   SendFeatures();
+  // Twice at most: the frame that is open, and the next one if it is due.
+  while (frame_open_ || (!cooling_ && HasNews())) {
+    if (!frame_open_) BeginFrame();
+    frame_open_ = !SendFrame();
+    if (frame_open_) return;
+  }
+}
+
+bool Display::SendFrame() {
   for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; ++i) {
     const uint32_t id = (next_head_ + i) % VIRTIO_GPU_MAX_SCANOUTS;
     if (PumpHead(id)) continue;
     next_head_ = (id + 1) % VIRTIO_GPU_MAX_SCANOUTS;
-    return;
+    return false;
   }
+  return true;
 }
 
 bool Display::PumpHead(uint32_t id) {
   Head& head = heads_[id];
   if (!Announce(id)) return false;
   if (head.cursor.unsent() && !SendCursor(id)) return false;
-  while (head.scanout.damaged()) {
-    if (IsPaced(id)) return true;
-    if (!SendDamage(id)) return false;
+  while (head.scanout.sending()) {
+    if (!SendPart(id)) return false;
   }
   return true;
-}
-
-bool Display::IsPaced(uint32_t id) const {
-  const Head& head = heads_[id];
-  const uint64_t picture =
-      uint64_t{head.scanout.rect().width} * head.scanout.rect().height * kBytesPerPixel;
-  return head.window_open && head.sent_bytes >= std::max(picture, kFreeBytesAWindow);
-}
-
-void Display::Spend(uint32_t id, uint64_t bytes) {
-  Head& head = heads_[id];
-  head.sent_bytes += bytes;
-  if (std::exchange(head.window_open, true)) return;
-  loop_.PostAfter(kPacingWindow, [this, id, alive = alive_] {
-    if (!*alive) return;
-    heads_[id].window_open = false;
-    heads_[id].sent_bytes = 0;
-    Pump();
-  });
 }
 
 bool Display::Announce(uint32_t id) {
@@ -142,6 +148,7 @@ bool Display::Announce(uint32_t id) {
   head.announced_height = rect.height;
   // The frontend makes a new, empty picture of it.
   head.scanout.DamageAll();
+  head.scanout.BeginFrame();
   return true;
 }
 
@@ -164,9 +171,9 @@ bool Display::SendCursor(uint32_t id) {
   return true;
 }
 
-bool Display::SendDamage(uint32_t id) {
+bool Display::SendPart(uint32_t id) {
   Scanout& scanout = heads_[id].scanout;
-  const Rect part = scanout.TakeDamage(kMaxTilesAMessage);
+  const Rect part = scanout.TakePart(kMaxTilesAMessage);
   if (part.empty()) return true;
   const wire::VhostUserGpuUpdate update{id, part.x - scanout.rect().x, part.y - scanout.rect().y,
                                         part.width, part.height};
@@ -184,7 +191,6 @@ bool Display::SendDamage(uint32_t id) {
   }
   stats_.Count(StatsValue::kFramesShown);
   stats_.Count(StatsValue::kDisplayBytes, row_bytes * part.height);
-  Spend(id, row_bytes * part.height);
   return true;
 }
 

@@ -5,6 +5,7 @@
 #include <absl/functional/any_invocable.h>
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -27,9 +28,6 @@ class Display {
     bool headless = false;  // every head is reported disabled and nothing is shown
   };
   Display(EventLoop& loop, StatsWriter& stats, Options options);
-  ~Display() { *alive_ = false; }
-  Display(const Display&) = delete;
-  Display& operator=(const Display&) = delete;
 
   // A new socket: every head and cursor is announced and shown again.
   void SetSocket(UniqueFd socket);
@@ -37,8 +35,9 @@ class Display {
   void SetScanout(uint32_t id, std::shared_ptr<Surface> surface, const Rect& rect);
   void DisableScanout(uint32_t id);
   const Scanout& scanout(uint32_t id) const { return heads_[id].scanout; }
-  // Tiles that were noted in surface.changed() are taken over by the heads that show it.
-  void NoteChanges(Surface& surface);
+  // Tiles that were noted in surface.changed(), all within `rect`, are taken over by the heads that
+  // show it.
+  void NoteChanges(Surface& surface, const Rect& rect);
   // RESOURCE_FLUSH of `rect` of a surface.
   void Flush(const Surface& surface, const Rect& rect);
 
@@ -56,8 +55,10 @@ class Display {
   // Answers every question that is open with what is known.
   void AnswerNow();
 
-  // Sends what there is room for.
+  // Sends what there is room for. A frame after an idle time goes out at once, the next not before
+  // kFrameInterval: what is flushed meanwhile is merged into it.
   void Pump();
+  static constexpr std::chrono::milliseconds kFrameInterval{8};
   // Forgets heads and cursors; the socket stays.
   void Reset();
 
@@ -66,8 +67,6 @@ class Display {
     Scanout scanout;
     Cursor cursor;
     uint32_t announced_width = 0, announced_height = 0;  // on this socket
-    uint64_t sent_bytes = 0;                             // in this window of time
-    bool window_open = false;
   };
   struct Question {
     uint64_t id;
@@ -84,12 +83,13 @@ class Display {
   void OnEdid(uint64_t id, std::span<const std::byte> payload, bool skipped);
   virtio_gpu_resp_edid OwnEdid(uint32_t scanout_id) const;
 
+  bool HasNews() const;
+  void BeginFrame();
+  bool SendFrame();
   bool PumpHead(uint32_t id);
   bool Announce(uint32_t id);
   bool SendCursor(uint32_t id);
-  bool SendDamage(uint32_t id);
-  bool IsPaced(uint32_t id) const;
-  void Spend(uint32_t id, uint64_t bytes);
+  bool SendPart(uint32_t id);
 
   EventLoop& loop_;
   StatsWriter& stats_;
@@ -100,12 +100,13 @@ class Display {
   bool features_unsent_ = false;
   uint64_t protocol_features_ = 0;
   std::array<Head, VIRTIO_GPU_MAX_SCANOUTS> heads_;
-  uint32_t next_head_ = 0;  // where Pump goes on, so that no head starves another
+  bool frame_open_ = false;  // a frame is being sent
+  bool cooling_ = false;     // the last one began less than kFrameInterval ago
+  uint32_t next_head_ = 0;   // where Pump goes on, so that no head starves another
   std::vector<Question> questions_;
   uint64_t next_question_ = 1;
   virtio_gpu_resp_display_info info_{};  // the last known
-  // False once this object is gone: for what was posted.
-  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::shared_ptr<Display*> alive_;      // for timers that outlive this
 };
 
 }  // namespace rendercar::gpu

@@ -15,7 +15,7 @@ constexpr uint64_t kFeatureEdid = uint64_t{1} << wire::VHOST_USER_GPU_PROTOCOL_F
 
 void Display::SetSocket(UniqueFd socket) {
   ++epoch_;
-  negotiated_ = features_unsent_ = false;
+  negotiated_ = features_unsent_ = frame_open_ = cooling_ = false;
   protocol_features_ = 0;
   stats_.Count(StatsValue::kDisplaySockets);
   channel_.Replace(std::move(socket));

@@ -19,6 +19,7 @@ class MemoryWalker {
     if (offset >= source_.size()) return {};
     return source_.subspan(offset, std::min<size_t>(max, source_.size() - offset));
   }
+  void PrefetchNext() const {}
 
  private:
   std::span<const std::byte> source_;
@@ -106,6 +107,7 @@ bool CopyRow(Walker& walker, uint64_t offset, uint32_t y, const Rect& rect, Tile
       if (!ReadPixel(walker, offset, pixel)) return false;
       piece = pixel;
     }
+    walker.PrefetchNext();
     piece = piece.first(piece.size() / kBytesPerPixel * kBytesPerPixel);
     writer.Write(y, at, piece);
     at += piece.size();
@@ -121,6 +123,7 @@ bool CopyRun(Walker& walker, uint64_t offset, std::byte* out, size_t left) {
   while (left > 0) {
     const auto piece = walker.At(offset, left);
     if (piece.empty()) return false;
+    walker.PrefetchNext();
     std::memcpy(out, piece.data(), piece.size());
     offset += piece.size();
     out += piece.size();

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/gpu/tile_map.h"
 
+#include <algorithm>
 #include <bit>
 
 namespace rendercar::gpu {
@@ -42,6 +43,21 @@ void TileMap::Merge(const TileMap& other) {
   const size_t first = size_t{other.first_row_} * words_, end = size_t{other.end_row_} * words_;
   for (size_t i = first; i < end; ++i) bits_[i] |= other.bits_[i];
   Touch(other.first_row_, other.end_row_);
+}
+
+void TileMap::Subtract(const TileMap& other) {
+  for (uint32_t row = first_row_; row < end_row_; ++row) {
+    for (uint32_t word = 0; word < words_; ++word) Row(row)[word] &= ~other.Row(row)[word];
+  }
+  while (first_row_ < end_row_ && !HasAny(first_row_)) ++first_row_;
+  if (first_row_ >= end_row_) {
+    first_row_ = UINT32_MAX;
+    end_row_ = 0;
+  }
+}
+
+bool TileMap::HasAny(uint32_t row) const {
+  return std::any_of(Row(row), Row(row) + words_, [](uint64_t word) { return word != 0; });
 }
 
 void TileMap::TakeRect(TileMap& from, const Rect& rect) {

@@ -33,6 +33,8 @@ class TileMap {
   void SetRect(const Rect& rect);
   // Adds what `other`, of the same picture size, has.
   void Merge(const TileMap& other);
+  // Removes what `other`, of the same picture size, has.
+  void Subtract(const TileMap& other);
   // Moves what `from` has in the tiles that `rect` touches to here.
   void TakeRect(TileMap& from, const Rect& rect);
   void Clear();
@@ -49,6 +51,7 @@ class TileMap {
     if (first < first_row_) first_row_ = first;
     if (end > end_row_) end_row_ = end;
   }
+  bool HasAny(uint32_t row) const;
   bool HasRun(uint32_t row, uint32_t column, uint32_t columns) const;
   void ClearRun(uint32_t row, uint32_t column, uint32_t columns);
 
