@@ -105,7 +105,7 @@ int Run(const Flags& flags) {
   std::vector<Row> rows = Rows2d();
   for (const auto& more : {Rows3d(), RowsProtocol()})
     rows.insert(rows.end(), more.begin(), more.end());
-  bool failed = contenders.empty();
+  bool failed = false;
   for (const Row& row : rows) {
     if (!Wanted(flags, row.id)) continue;
     std::fprintf(stderr, "==> %s\n", row.name.c_str());
@@ -117,7 +117,8 @@ int Run(const Flags& flags) {
   report.limits = MeasureLimits(options.slice);
   const std::string text = flags.json ? ToJson(report) : ToMarkdown(report);
   std::fwrite(text.data(), 1, text.size(), stdout);
-  return static_cast<int>(failed ? ExitCode::kUnavailable : ExitCode::kOk);
+  if (contenders.empty()) return static_cast<int>(ExitCode::kUnavailable);
+  return static_cast<int>(failed ? ExitCode::kInternal : ExitCode::kOk);
 }
 
 }  // namespace

@@ -40,7 +40,6 @@ struct Row {
   bool one_at_a_time = false;  // rates count the operations' own time, not what lies between them
   double bytes_per_operation = 0;  // where a rate of bytes says something; else 0
   std::function<std::unique_ptr<Workload>()> make;
-  bool in_process_too = false;  // also measured with our renderer in the device process
 };
 
 std::vector<Row> Rows2d();

@@ -69,7 +69,7 @@ std::function<std::unique_ptr<Workload>()> Make(const Submit::Options& options) 
 std::vector<Row> Rows3d() {
   return {
       {"submit-fence-1", "virgl empty submit + fence, one at a time", "1.0x (in-process 3x)", true,
-       true, 0, Make({1, true, false}), true},
+       true, 0, Make({1, true, false})},
       {"submit-fence-32", "virgl empty submit + fence, 32 in flight", "2x", true, false, 0,
        Make({32, true, false})},
       {"submit-32", "virgl submit without fence, 32 in flight", "2x", true, false, 0,
