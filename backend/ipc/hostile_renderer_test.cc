@@ -149,6 +149,19 @@ TEST_F(HostileRendererTest, quiesce_ends_one_that_does_not_finish) {
   EXPECT_EQ(client.deaths.size(), 1u);
 }
 
+TEST_F(HostileRendererTest, our_own_hurry_is_not_held_against_the_guest) {
+  const auto renderer = Make("ready-and-idle");
+  for (int i = 0; i < 5; ++i) {
+    RunUntil([&] { return renderer->Start().ok(); });
+    gpu::CreateContext context;
+    context.ctx_id = 5;
+    Send(*renderer, context);
+    renderer->Quiesce(1);
+  }
+  EXPECT_EQ(client.deaths.size(), 5u);
+  RunUntil([&] { return renderer->Start().ok(); });
+}
+
 TEST_F(HostileRendererTest, a_client_may_start_anew_from_inside_the_news_of_a_death) {
   const auto renderer = Make("exit-at-start");
   int restarts = 0;

@@ -113,7 +113,9 @@ int Main(const std::string& behaviour) {
   if (behaviour == "abort-at-start") std::abort();
   Ends ends{RingConsumer(*RingMemory::Map(kCommandRingFd, Mapping::Access::kReadOnly)),
             RingProducer(*RingMemory::Map(kCompletionRingFd, Mapping::Access::kReadWrite))};
-  if (behaviour == "wrong-version") {
+  if (behaviour == "ready-and-idle") {
+    ends.Ready();
+  } else if (behaviour == "wrong-version") {
     ends.Write(CompletionKind::kReady, 4711, 0);
   } else if (behaviour != "never-ready") {
     ends.ReadyAndCommanded();

@@ -4,6 +4,7 @@
 
 #include <sys/epoll.h>
 
+#include <csignal>
 #include <utility>
 
 #include "backend/ipc/exit_reason.h"
@@ -36,6 +37,13 @@ const char* Name(Kind kind) {
       return "start-failed";
   }
   return "unknown";
+}
+
+// Whether a guest's command ended it. SIGKILL comes from outside (an administrator, the supervisor,
+// the kernel for want of memory).
+bool IsGuestsDoing(const gpu::RendererDeath& death) {
+  if (death.guilty_ctx_id == 0) return false;
+  return !(death.kind == Kind::kSignaled && death.code == SIGKILL);
 }
 
 }  // namespace
@@ -121,7 +129,8 @@ void ProcessRenderer::SetMemory(std::shared_ptr<const guest::GuestMemory> memory
   if (sent.ok() && AwaitMemory()) return;
   if (!running()) return PostDispatch();  // it died or broke the protocol meanwhile
   End(Killed(Kind::kHung, absl::StrCat("the renderer did not take a new memory table within ",
-                                       options_.memory_wait.count(), " ms")));
+                                       options_.memory_wait.count(), " ms")),
+      Cause::kOurHurry);
   PostDispatch();
 }
 
@@ -216,7 +225,7 @@ void ProcessRenderer::EndBroken(const absl::Status& status) {
   End(Killed(Kind::kProtocol, std::string(status.message())));
 }
 
-void ProcessRenderer::End(std::optional<gpu::RendererDeath> why) {
+void ProcessRenderer::End(std::optional<gpu::RendererDeath> why, Cause cause) {
   const bool was_ready = link_->ready();
   loop_.Unwatch(link_->doorbell());
   loop_.Unwatch(link_->pidfd());
@@ -226,7 +235,7 @@ void ProcessRenderer::End(std::optional<gpu::RendererDeath> why) {
   if (options_.stats != nullptr) options_.stats->Set(StatsValue::kRendererUp, 0);
   Count(StatsValue::kRendererDeaths);
   if (death.kind == Kind::kHung) Count(StatsValue::kWatchdogKills);
-  policy_.OnDeath(Clock::now(), was_ready && death.guilty_ctx_id != 0);
+  policy_.OnDeath(Clock::now(), was_ready && cause == Cause::kItself && IsGuestsDoing(death));
   if (death.kind == Kind::kStartFailed && death.code == kExitCapsetsDiffer)
     policy_.TurnOff(death.reason);
   if (death.code == -1) policy_.TurnOff("a renderer survives being killed");
@@ -290,7 +299,8 @@ void ProcessRenderer::Quiesce(int timeout_ms) {
   while (running() && Collect() && link_->in_flight().awaited() > 0) {
     if (link_->WaitUntil(deadline)) continue;
     End(Killed(Kind::kHung,
-               absl::StrCat("the renderer did not finish its work within ", timeout_ms, " ms")));
+               absl::StrCat("the renderer did not finish its work within ", timeout_ms, " ms")),
+        Cause::kOurHurry);
   }
   Dispatch();
 }

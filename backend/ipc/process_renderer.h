@@ -63,8 +63,10 @@ class ProcessRenderer final : public gpu::Renderer {
   void OnExit();
   // Takes what came; false: the renderer broke the protocol and was ended.
   bool Collect();
+  // Whether the renderer came to its end by what it did, or because we could not wait for it.
+  enum class Cause { kItself, kOurHurry };
   // Ends the renderer; `why` when it is to be killed.
-  void End(std::optional<gpu::RendererDeath> why);
+  void End(std::optional<gpu::RendererDeath> why, Cause cause = Cause::kItself);
   void EndBroken(const absl::Status& status);
   void Report(const gpu::RendererDeath& death);
   void Dispatch();
