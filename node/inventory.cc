@@ -1,4 +1,4 @@
-// Finds the render nodes of this machine in sysfs.
+// Finds the render nodes of this machine in sysfs and by libdrm.
 // SPDX-License-Identifier: Apache-2.0
 #include "node/inventory.h"
 
@@ -16,6 +16,7 @@
 #include <set>
 
 #include "common/share_env.h"
+#include "node/drm_devices.h"
 
 namespace rendercar::node {
 namespace {
@@ -141,6 +142,9 @@ absl::StatusOr<std::vector<RenderNode>> ScanRenderNodes(const InventoryRoots& ro
     if (error) continue;  // unplugged between the listing and now
     nodes.push_back(Describe(roots, sysfs, entry.path(), device));
   }
+  // libdrm looks at the machine itself, not at a test's tree.
+  if (roots.sysfs == InventoryRoots().sysfs && roots.dev == InventoryRoots().dev)
+    AddDrmDevices(ListDrmDevices(), nodes);
   std::sort(nodes.begin(), nodes.end(), [](const RenderNode& a, const RenderNode& b) {
     return std::tie(a.id, a.path) < std::tie(b.id, b.path);
   });

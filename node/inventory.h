@@ -1,4 +1,4 @@
-// Finds the render nodes of this machine in sysfs.
+// Finds the render nodes of this machine in sysfs and by libdrm.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -19,9 +19,9 @@ struct InventoryRoots {
 // The built-in node: llvmpipe through surfaceless EGL.
 RenderNode SoftwareRenderNode();
 
-// All render nodes, sorted by id. A machine without any (or without DRM at all) has an empty list;
-// an error means that sysfs could not be read. A node whose device file is missing or closed to us
-// is listed with its problem.
+// All render nodes, sorted by id: what sysfs shows and, on the machine's own roots, libdrm. A
+// machine without any (or without DRM at all) has an empty list; an error means that sysfs could
+// not be read. A node whose device file is missing or closed to us is listed with its problem.
 absl::StatusOr<std::vector<RenderNode>> ScanRenderNodes(const InventoryRoots& roots);
 
 }  // namespace rendercar::node
