@@ -142,7 +142,8 @@ std::vector<Rule> AllowedCalls() {
 
 // DRM, sync files and dma-bufs, by the type byte of the request.
 void AllowGpuCalls(std::vector<Rule>& rules) {
-  for (const uint64_t type : {'d', '>', 'b'}) rules.push_back({"ioctl", {{1, 0xFF00, type << 8}}});
+  for (const uint64_t type : {uint64_t{'d'}, uint64_t{'>'}, uint64_t{'b'}})
+    rules.push_back({"ioctl", {{1, 0xFF00, type << 8}}});
 }
 
 // What Mesa and the C library try and do without.
