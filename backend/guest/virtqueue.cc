@@ -122,7 +122,7 @@ absl::StatusOr<Virtqueue> Virtqueue::Create(const Config& config,
 
 bool Virtqueue::HasRequests() const {
   return seen_avail_ != last_avail_ ||
-         Word(avail_ + kIdxOffset).load(std::memory_order_relaxed) != last_avail_;
+         Word(avail_ + kIdxOffset).load(std::memory_order_seq_cst) != last_avail_;
 }
 
 bool Virtqueue::LooksUntouched() const {
@@ -254,15 +254,14 @@ void Virtqueue::Push(uint16_t head, uint32_t written_bytes) {
 bool Virtqueue::PublishUsed() {
   if (next_used_ == published_) return false;
   const uint16_t before = std::exchange(published_, next_used_);
-  // Release: the elements are seen before the index that covers them.
-  Word(used_ + kIdxOffset).store(next_used_, std::memory_order_release);
-  // The driver writes its event index and then looks at ours; we do the reverse.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  // The elements are seen before the index that covers them. The driver writes its event index and
+  // then looks at ours; we do the reverse, and neither may be reordered: sequentially consistent.
+  Word(used_ + kIdxOffset).store(next_used_, std::memory_order_seq_cst);
   if (!config_.event_idx) {
-    return (Word(avail_).load(std::memory_order_relaxed) & VRING_AVAIL_F_NO_INTERRUPT) == 0;
+    return (Word(avail_).load(std::memory_order_seq_cst) & VRING_AVAIL_F_NO_INTERRUPT) == 0;
   }
   const uint16_t event =
-      Word(avail_ + kRingOffset + 2 * size_t{config_.size}).load(std::memory_order_relaxed);
+      Word(avail_ + kRingOffset + 2 * size_t{config_.size}).load(std::memory_order_seq_cst);
   // What the driver was told before Create is unknown, so the first time it is always notified.
   return !std::exchange(notified_, true) || vring_need_event(event, next_used_, before) != 0;
 }
@@ -270,11 +269,10 @@ bool Virtqueue::PublishUsed() {
 bool Virtqueue::EnableKicks() {
   if (config_.event_idx) {
     Word(used_ + kRingOffset + 8 * size_t{config_.size})
-        .store(last_avail_, std::memory_order_relaxed);
+        .store(last_avail_, std::memory_order_seq_cst);
   } else {
-    Word(used_).store(0, std::memory_order_relaxed);
+    Word(used_).store(0, std::memory_order_seq_cst);
   }
-  std::atomic_thread_fence(std::memory_order_seq_cst);
   return HasRequests();
 }
 
