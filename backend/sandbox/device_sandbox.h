@@ -1,0 +1,20 @@
+// What the device process is still allowed once it has its socket: it meets the guest's bytes, but
+// needs no device, no network and, without 3D, no file and no program. Works as any user.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "common/status.h"
+
+namespace rendercar::sandbox {
+
+enum class DeviceRole {
+  kWithoutRenderer,  // 2D only: a list of what is allowed, and nothing else
+  // It starts renderers, who inherit every restriction and need more until they confine themselves:
+  // a list of what neither of them may ever do.
+  kStartsRenderers,
+};
+
+// For all threads of this process and what it starts, for good. Call before any guest is met.
+absl::Status ConfineDevice(DeviceRole role);
+
+}  // namespace rendercar::sandbox
