@@ -35,7 +35,8 @@ void EpollLoop::Post(Task task) {
     was_empty = posted_.empty();
     posted_.push_back(std::move(task));
   }
-  if (was_empty) Wake();
+  // The loop's own thread looks at what is posted before it sleeps.
+  if (was_empty && !IsCurrent()) Wake();
 }
 
 void EpollLoop::PostAfter(std::chrono::nanoseconds delay, Task task) {
@@ -126,6 +127,7 @@ void EpollLoop::RunPosted() {
   std::deque<Task> ready;
   {
     const std::lock_guard lock(mutex_);
+    if (posted_.empty() && timers_.empty()) return;
     ready.swap(posted_);
     const auto now = Clock::now();
     while (!timers_.empty() && timers_.top().due <= now) {
