@@ -10,6 +10,7 @@
 #include "backend/drm/render_node.h"
 #include "backend/gpu/gpu_device.h"
 #include "backend/renderer_setup.h"
+#include "backend/sandbox/device_sandbox.h"
 #include "backend/server/server.h"
 #include "common/epoll_loop.h"
 #include "common/log.h"
@@ -62,6 +63,12 @@ server::DeviceFactory MakeFactory(const Options& options, const RendererSetup& r
   };
 }
 
+sandbox::DeviceRole RoleOf(const Options& options) {
+  return options.virgl && options.renderer == RendererKind::kProcess
+             ? sandbox::DeviceRole::kStartsRenderers
+             : sandbox::DeviceRole::kWithoutRenderer;
+}
+
 // The kind of end that `why` is; the server has logged its words.
 ExitCode CodeOf(const absl::Status& why) {
   if (why.ok()) return ExitCode::kOk;
@@ -75,6 +82,8 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
   RC_ASSIGN_OR_RETURN(StatsWriter stats, OpenStats(options.stats_path));
   RC_ASSIGN_OR_RETURN(const RendererSetup renderer, RendererSetup::Find(options, stats));
   RC_ASSIGN_OR_RETURN(Endpoint endpoint, OpenEndpoint(options));
+  // From here on a guest's bytes may come.
+  RC_RETURN_IF_ERROR(sandbox::ConfineDevice(RoleOf(options)));
   ExitCode outcome = ExitCode::kOk;
   server::Server server(loop, stats, MakeFactory(options, renderer, stats), {options.persistent},
                         [&](const absl::Status& why) {

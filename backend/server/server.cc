@@ -35,9 +35,10 @@ Server::Server(EventLoop& loop, StatsWriter& stats, DeviceFactory factory, Optio
       factory_(std::move(factory)),
       options_(options),
       on_end_(std::move(on_end)),
-      work_thread_([this] { work_loop_.Run(); }) {
-  ::pthread_setname_np(work_thread_.native_handle(), "gpu-work");
-}
+      work_thread_([this] {
+        ::pthread_setname_np(::pthread_self(), "gpu-work");
+        work_loop_.Run();
+      }) {}
 
 Server::~Server() {
   if (listener_) loop_.Unwatch(listener_->fd());
