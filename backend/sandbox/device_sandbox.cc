@@ -3,17 +3,16 @@
 #include "backend/sandbox/device_sandbox.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <linux/sockios.h>
 
 #include <cerrno>
 #include <initializer_list>
 #include <memory>
 #include <vector>
-
 
 namespace rendercar::sandbox {
 namespace {
@@ -45,42 +44,130 @@ absl::Status AddAll(const Filter& filter, uint32_t action,
 
 // Rings, sockets that are there, memory, threads, time; a path only to be removed.
 absl::Status AllowWithoutRenderer(const Filter& filter) {
-  RC_RETURN_IF_ERROR(AddAll(
-      filter, SCMP_ACT_ALLOW,
-      {"accept4",       "brk",           "clock_gettime",   "clock_nanosleep", "clone",
-       "clone3",        "close",         "dup",             "epoll_create1",   "epoll_ctl",
-       "epoll_pwait",   "epoll_wait",    "eventfd2",        "exit",            "exit_group",
-       "fcntl",         "fstat",         "fstatfs",         "ftruncate",       "futex",
-       "getegid",       "geteuid",       "getgid",          "getpid",          "getrandom",
-       "getsockopt",    "gettid",        "gettimeofday",    "getuid",          "lseek",
-       "lstat",         "madvise",       "memfd_create",    "mmap",            "mprotect",
-       "mremap",        "munmap",        "nanosleep",       "newfstatat",      "poll",
-       "ppoll",         "pread64",       "prctl",           "read",            "readv",
-       "recvfrom",      "recvmsg",       "restart_syscall", "rseq",            "rt_sigaction",
-       "rt_sigprocmask", "rt_sigreturn", "sched_getaffinity", "sched_yield",   "sendmsg",
-       "sendto",        "set_robust_list", "setsockopt",    "shutdown",        "sigaltstack",
-       "socketpair",    "statx",         "tgkill",          "unlink",          "unlinkat",
-       "write",         "writev"}));
+  RC_RETURN_IF_ERROR(AddAll(filter, SCMP_ACT_ALLOW,
+                            {"accept4",
+                             "brk",
+                             "clock_gettime",
+                             "clock_nanosleep",
+                             "clone",
+                             "clone3",
+                             "close",
+                             "dup",
+                             "epoll_create1",
+                             "epoll_ctl",
+                             "epoll_pwait",
+                             "epoll_wait",
+                             "eventfd2",
+                             "exit",
+                             "exit_group",
+                             "fcntl",
+                             "fstat",
+                             "fstatfs",
+                             "ftruncate",
+                             "futex",
+                             "getegid",
+                             "geteuid",
+                             "getgid",
+                             "getpid",
+                             "getrandom",
+                             "getsockopt",
+                             "gettid",
+                             "gettimeofday",
+                             "getuid",
+                             "lseek",
+                             "lstat",
+                             "madvise",
+                             "memfd_create",
+                             "mmap",
+                             "mprotect",
+                             "mremap",
+                             "munmap",
+                             "nanosleep",
+                             "newfstatat",
+                             "poll",
+                             "ppoll",
+                             "pread64",
+                             "prctl",
+                             "read",
+                             "readv",
+                             "recvfrom",
+                             "recvmsg",
+                             "restart_syscall",
+                             "rseq",
+                             "rt_sigaction",
+                             "rt_sigprocmask",
+                             "rt_sigreturn",
+                             "sched_getaffinity",
+                             "sched_yield",
+                             "sendmsg",
+                             "sendto",
+                             "set_robust_list",
+                             "setsockopt",
+                             "shutdown",
+                             "sigaltstack",
+                             "socketpair",
+                             "statx",
+                             "tgkill",
+                             "unlink",
+                             "unlinkat",
+                             "write",
+                             "writev"}));
   return Add(filter, SCMP_ACT_ALLOW, "ioctl", {{1, SCMP_CMP_EQ, SIOCOUTQ, 0}});
 }
 
 // What reaches for other processes, for the kernel's insides or for the network.
 absl::Status RefuseForAll(const Filter& filter) {
-  RC_RETURN_IF_ERROR(AddAll(
-      filter, kRefuse,
-      {"acct",          "add_key",           "bind",              "bpf",
-       "chroot",        "connect",           "delete_module",     "fanotify_init",
-       "finit_module",  "fsconfig",          "fsmount",           "fsopen",
-       "init_module",   "io_uring_enter",    "io_uring_register", "io_uring_setup",
-       "kcmp",          "kexec_file_load",   "kexec_load",        "keyctl",
-       "kill",          "listen",            "mount",             "mount_setattr",
-       "move_mount",    "name_to_handle_at", "open_by_handle_at", "open_tree",
-       "perf_event_open", "pidfd_getfd",     "pivot_root",        "process_madvise",
-       "process_mrelease", "process_vm_readv", "process_vm_writev", "ptrace",
-       "quotactl",      "reboot",            "request_key",       "rt_sigqueueinfo",
-       "rt_tgsigqueueinfo", "setns",         "socket",            "swapoff",
-       "swapon",        "tkill",             "umount2",           "unshare",
-       "userfaultfd",   "vmsplice"}));
+  RC_RETURN_IF_ERROR(AddAll(filter, kRefuse,
+                            {"acct",
+                             "add_key",
+                             "bind",
+                             "bpf",
+                             "chroot",
+                             "connect",
+                             "delete_module",
+                             "fanotify_init",
+                             "finit_module",
+                             "fsconfig",
+                             "fsmount",
+                             "fsopen",
+                             "init_module",
+                             "io_uring_enter",
+                             "io_uring_register",
+                             "io_uring_setup",
+                             "kcmp",
+                             "kexec_file_load",
+                             "kexec_load",
+                             "keyctl",
+                             "kill",
+                             "listen",
+                             "mount",
+                             "mount_setattr",
+                             "move_mount",
+                             "name_to_handle_at",
+                             "open_by_handle_at",
+                             "open_tree",
+                             "perf_event_open",
+                             "pidfd_getfd",
+                             "pivot_root",
+                             "process_madvise",
+                             "process_mrelease",
+                             "process_vm_readv",
+                             "process_vm_writev",
+                             "ptrace",
+                             "quotactl",
+                             "reboot",
+                             "request_key",
+                             "rt_sigqueueinfo",
+                             "rt_tgsigqueueinfo",
+                             "setns",
+                             "socket",
+                             "swapoff",
+                             "swapon",
+                             "tkill",
+                             "umount2",
+                             "unshare",
+                             "userfaultfd",
+                             "vmsplice"}));
   // Limits of other processes; one's own may be lowered.
   return Add(filter, kRefuse, "prlimit64", {{0, SCMP_CMP_NE, 0, 0}});
 }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -24,8 +25,22 @@ constexpr uint32_t kRequestsBetweenLooks = 8;
 log::RateLimit late_limit;
 log::RateLimit lost_limit;
 
+// An event loop's wake-up costs about as long as the longest poll; a driver that waits for one
+// answer before its next request pays it with each.
+constexpr auto kFirstPoll = std::chrono::microseconds(4);
+constexpr auto kLongestPoll = std::chrono::microseconds(30);
+constexpr auto kWorthPolling = std::chrono::microseconds(60);
+
 // How long after its first kick a driver's first request may take to be seen.
 constexpr auto kFirstRequest = std::chrono::seconds(1);
+
+void CpuRelax() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
 
 bool IsSocket(int fd) {
   struct stat info {};
@@ -216,6 +231,9 @@ void DeviceWorker::Schedule() {
 }
 
 void DeviceWorker::OnKick(uint32_t index) {
+  // A request that comes soon after the sleep began would have been found by looking a bit longer.
+  if (may_poll_ && Clock::now() - slept_since_ < kWorthPolling)
+    poll_time_ = std::min<std::chrono::nanoseconds>(2 * poll_time_ + kFirstPoll, kLongestPoll);
   Process();
   Vring& ring = *rings_[index];
   if (index != static_cast<uint32_t>(gpu::Queue::kControl) || !ring.active()) return;
@@ -237,18 +255,47 @@ void DeviceWorker::LookForPrivateMemory() {
 
 void DeviceWorker::Process() {
   if (batching_) return Schedule();
-  batching_ = true;
   const auto until = Clock::now() + kBatchTime;
-  // The cursor first: it is short, and people see it.
-  const bool more_cursor = Drain(gpu::Queue::kCursor, until);
-  const bool more_control = Drain(gpu::Queue::kControl, until);
-  // Answers that are there reach the driver before the device does what takes longer.
-  PublishUsed();
-  served_.device->EndBatch();
-  batching_ = false;
-  PublishUsed();
+  bool more = true;
+  while (more) {
+    batching_ = true;
+    // The cursor first: it is short, and people see it.
+    const bool cursor_left = Drain(gpu::Queue::kCursor, until);
+    const bool control_left = Drain(gpu::Queue::kControl, until);
+    // Answers that are there reach the driver before the device does what takes longer.
+    PublishUsed();
+    served_.device->EndBatch();
+    batching_ = false;
+    PublishUsed();
+    more = cursor_left || control_left || AwaitRequests();
+    if (more && Clock::now() > until) {
+      Schedule();
+      break;
+    }
+  }
   LookForLostMemory();
-  if (more_cursor || more_control) Schedule();
+}
+
+bool DeviceWorker::Poll() {
+  if (poll_time_ == std::chrono::nanoseconds(0)) return false;
+  const auto until = Clock::now() + poll_time_;
+  do {
+    for (auto& ring : rings_)
+      if (ring->active() && ring->queue()->HasRequests()) return true;
+    CpuRelax();
+  } while (Clock::now() < until);
+  poll_time_ = poll_time_ / 2 < kFirstPoll ? std::chrono::nanoseconds(0) : poll_time_ / 2;
+  return false;
+}
+
+bool DeviceWorker::AwaitRequests() {
+  if (!served_.device->accepting()) return false;  // OnAccepting comes
+  if (Poll()) return true;
+  bool arrived = false;
+  for (auto& ring : rings_)
+    if (ring->active()) arrived |= ring->queue()->EnableKicks();
+  slept_since_ = Clock::now();
+  return arrived;
 }
 
 bool DeviceWorker::Drain(gpu::Queue queue, Clock::time_point until) {
@@ -261,15 +308,11 @@ bool DeviceWorker::Drain(gpu::Queue queue, Clock::time_point until) {
       ring.Break(chain.status());
       return false;
     }
-    if (!chain->has_value()) {
-      if (!ring.queue()->EnableKicks()) return false;
-      ring.queue()->DisableKicks();
-      continue;
-    }
+    if (!chain->has_value()) return false;
     served_.device->Handle(queue, *std::move(*chain));
     if (count % kRequestsBetweenLooks == 0 && Clock::now() > until) return true;
   }
-  return false;  // OnAccepting comes
+  return false;
 }
 
 void DeviceWorker::LookForLostMemory() {

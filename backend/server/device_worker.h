@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <thread>
 
 #include "backend/gpu/gpu_device.h"
 #include "backend/server/vring.h"
@@ -66,6 +67,10 @@ class DeviceWorker final : public gpu::QueuePort {
   // Takes requests from the rings until they are empty, the device has no room or the time is up.
   void Process();
   bool Drain(gpu::Queue queue, Clock::time_point until);  // true: there may be more
+  // After the rings were found empty: whether a request came while we looked, or kicks are asked
+  // for and it is time to sleep.
+  bool AwaitRequests();
+  bool Poll();
   // Process soon, after what else waits on the loop.
   void Schedule();
   void PublishUsed();
@@ -82,6 +87,10 @@ class DeviceWorker final : public gpu::QueuePort {
   bool process_posted_ = false;
   bool publish_posted_ = false;
   bool private_memory_looked_for_ = false;
+  // How long the rings are looked at before sleeping; adapts to whether that finds anything.
+  std::chrono::nanoseconds poll_time_{0};
+  Clock::time_point slept_since_{};
+  const bool may_poll_ = std::thread::hardware_concurrency() > 1;
   uint64_t lost_memory_seen_;
   // Tells tasks on the loop that this object is gone.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
