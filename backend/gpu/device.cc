@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <utility>
 #include <variant>
 
@@ -11,7 +12,7 @@ namespace rendercar::gpu {
 namespace {
 
 // Of QEMU's wait for GET_VRING_BASE (design, 2a).
-constexpr int kQuiesceTimeoutMs = 99;
+constexpr std::chrono::milliseconds kQuiesceTimeout{99};
 constexpr int kQuiesceTries = 3;
 
 constexpr uint64_t Bit(uint32_t feature) { return uint64_t{1} << feature; }
@@ -107,8 +108,12 @@ void Device::Quiesce() {
   quiescing_ = true;
   display_.AnswerNow();
   // What is kept goes to the renderer as it makes room; it is killed when it does not in time.
+  // The first try may take all the time: killing the renderer costs the guest its GL contexts.
+  const auto deadline = std::chrono::steady_clock::now() + kQuiesceTimeout;
   for (int tries = 0; tries < kQuiesceTries && renderer_.running(); ++tries) {
-    renderer_.Quiesce(kQuiesceTimeoutMs / kQuiesceTries);
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    renderer_.Quiesce(std::max(1, static_cast<int>(left.count())));
     if (!link_.blocked()) break;
     OnWritable();
   }
