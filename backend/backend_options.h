@@ -1,4 +1,5 @@
-// What rendercar-backend is told on its command line. SPDX-License-Identifier: Apache-2.0
+// What rendercar-backend is told on its command line.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <optional>

@@ -1,4 +1,5 @@
-// What this installation can do, told without touching a GPU. SPDX-License-Identifier: Apache-2.0
+// What this installation can do, told without touching a GPU.
+// SPDX-License-Identifier: Apache-2.0
 #include "backend/capabilities.h"
 
 #include <unistd.h>

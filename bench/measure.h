@@ -1,5 +1,6 @@
 // Runs one row on several backends in turn, slice by slice, so that what disturbs the machine
-// disturbs them all. SPDX-License-Identifier: Apache-2.0
+// disturbs them all.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <string>

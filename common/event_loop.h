@@ -1,5 +1,6 @@
 // The event loop that every object of a process is given: five methods, so that a test can hand in
-// virtual time. SPDX-License-Identifier: Apache-2.0
+// virtual time.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <absl/functional/any_invocable.h>

@@ -1,5 +1,6 @@
 // What every program of ours shares on its command line: --version, --log-level, --log-format, exit
-// codes, signals. SPDX-License-Identifier: Apache-2.0
+// codes, signals.
+// SPDX-License-Identifier: Apache-2.0
 #include "common/program.h"
 
 #include <sys/epoll.h>

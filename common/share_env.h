@@ -1,5 +1,6 @@
 // What `Allocate` tells a container: names of environment variables and places, the contract
-// between node agent and sidecar. SPDX-License-Identifier: Apache-2.0
+// between node agent and sidecar.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 namespace rendercar::share_env {

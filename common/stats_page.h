@@ -1,5 +1,6 @@
 // The statistics page of a session: counters that the backend writes and everybody else only reads,
-// in one shared mapping. SPDX-License-Identifier: Apache-2.0
+// in one shared mapping.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <array>

@@ -1,5 +1,6 @@
 // The agent and a stand-in kubelet over real sockets: registering, restarts, removed sockets,
-// requests. SPDX-License-Identifier: Apache-2.0
+// requests.
+// SPDX-License-Identifier: Apache-2.0
 #include "node/agent.h"
 
 #include <gmock/gmock.h>

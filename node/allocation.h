@@ -1,5 +1,6 @@
 // Decides what an Allocate request gets: checks it as a whole, then makes directories and answers
-// by the contract of common/share_env.h. SPDX-License-Identifier: Apache-2.0
+// by the contract of common/share_env.h.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
 // What virglrenderer can give on a render node: found out by a child, which may crash or hang in
-// the GPU's driver. SPDX-License-Identifier: Apache-2.0
+// the GPU's driver.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,6 @@
 // What an administrator decides about a node: which render nodes are offered, cut how, by what
-// policy. SPDX-License-Identifier: Apache-2.0
+// policy.
+// SPDX-License-Identifier: Apache-2.0
 #include "node/config.h"
 
 #include <fmt/format.h>

@@ -1,5 +1,6 @@
 // Where the configuration comes from: a file, under flags that override it, read again when it
-// changes. SPDX-License-Identifier: Apache-2.0
+// changes.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <functional>

@@ -1,5 +1,6 @@
 // The device-plugin API (v1beta1) as the kubelet calls it: turns calls into questions to a handler
-// on the loop. gRPC's types stop here. SPDX-License-Identifier: Apache-2.0
+// on the loop. gRPC's types stop here.
+// SPDX-License-Identifier: Apache-2.0
 #include "node/device_plugin_service.h"
 
 #include <utility>

@@ -1,5 +1,6 @@
 // Tells when files appear in a directory or leave it, by inotify, also when the directory itself
-// goes and comes back. SPDX-License-Identifier: Apache-2.0
+// goes and comes back.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <chrono>

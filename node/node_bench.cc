@@ -1,5 +1,6 @@
 // The node agent at scale: 64 GPUs of 16 shares, and 10,000 shares, against a stand-in kubelet on
-// real sockets. SPDX-License-Identifier: Apache-2.0
+// real sockets.
+// SPDX-License-Identifier: Apache-2.0
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <unistd.h>

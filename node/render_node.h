@@ -1,5 +1,6 @@
 // A render node: a GPU's device that takes work without being a display's master, or the built-in
-// software one. SPDX-License-Identifier: Apache-2.0
+// software one.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <cstdint>

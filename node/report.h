@@ -1,5 +1,6 @@
 // What happens in the node agent, as events; whoever implements it decides what is logged or
-// counted. SPDX-License-Identifier: Apache-2.0
+// counted.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <string>

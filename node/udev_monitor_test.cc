@@ -1,5 +1,6 @@
 // Hot-plug: device events reach the agent's monitor. Runs under umockdev-wrapper, which gives it a
-// machine of its own. SPDX-License-Identifier: Apache-2.0
+// machine of its own.
+// SPDX-License-Identifier: Apache-2.0
 #include "node/udev_monitor.h"
 
 #include <gmock/gmock.h>

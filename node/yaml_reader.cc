@@ -1,5 +1,6 @@
 // Reads YAML values of an expected kind, and says file, line, key, expected and found when they are
-// not. SPDX-License-Identifier: Apache-2.0
+// not.
+// SPDX-License-Identifier: Apache-2.0
 #include "node/yaml_reader.h"
 
 #include <fmt/format.h>

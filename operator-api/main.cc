@@ -1,4 +1,5 @@
-// rendercarctl: sessions of a sidecar, from the command line. SPDX-License-Identifier: Apache-2.0
+// rendercarctl: sessions of a sidecar, from the command line.
+// SPDX-License-Identifier: Apache-2.0
 #include "common/program.h"
 #include "operator-api/cli/client.h"
 #include "operator-api/cli/commands.h"

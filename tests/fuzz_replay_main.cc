@@ -1,5 +1,6 @@
 // Replays a corpus through a libFuzzer harness where libFuzzer is not linked in: each file (of each
-// directory) named is one input. SPDX-License-Identifier: Apache-2.0
+// directory) named is one input.
+// SPDX-License-Identifier: Apache-2.0
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

@@ -1,5 +1,6 @@
 // Render nodes: which there are, and one opened and checked. The only module of the backend that
-// knows libdrm. SPDX-License-Identifier: Apache-2.0
+// knows libdrm.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <string>

@@ -1,5 +1,6 @@
 // A device with guest memory, a port that remembers answers, and the other end of its display
-// socket: for tests and fuzzers. SPDX-License-Identifier: Apache-2.0
+// socket: for tests and fuzzers.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <sys/epoll.h>

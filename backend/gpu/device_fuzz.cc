@@ -1,5 +1,6 @@
 // A hostile driver, frontend and renderer at once: any sequence of commands, replies, resets and
-// deaths. Every request is answered exactly once. SPDX-License-Identifier: Apache-2.0
+// deaths. Every request is answered exactly once.
+// SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
 

@@ -1,5 +1,6 @@
 // What the guest's heads show, brought to the display socket: scanouts, cursors, and the questions
-// that only the frontend can answer. SPDX-License-Identifier: Apache-2.0
+// that only the frontend can answer.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <absl/functional/any_invocable.h>

@@ -1,5 +1,6 @@
 // The virtio-gpu device: takes requests from the queues, answers them, drives renderer and display.
-// One thread: the work thread. SPDX-License-Identifier: Apache-2.0
+// One thread: the work thread.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
 // The pixel formats of the specification, and how each becomes what the display socket takes:
-// 32 bits a pixel, in memory blue, green, red, alpha. SPDX-License-Identifier: Apache-2.0
+// 32 bits a pixel, in memory blue, green, red, alpha.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,6 @@
 // The host's copy of a picture: pixels as the display socket takes them, and which tiles of them
-// changed. SPDX-License-Identifier: Apache-2.0
+// changed.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <cstddef>

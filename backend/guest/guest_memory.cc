@@ -1,5 +1,6 @@
 // Guest memory: the regions that the frontend shares, and the only way from a guest address to host
-// bytes. SPDX-License-Identifier: Apache-2.0
+// bytes.
+// SPDX-License-Identifier: Apache-2.0
 #include "backend/guest/guest_memory.h"
 
 #include <linux/magic.h>

@@ -1,5 +1,6 @@
 // Survives guest memory that goes away under its mapping: SIGBUS becomes pages of zeros and a
-// count. SPDX-License-Identifier: Apache-2.0
+// count.
+// SPDX-License-Identifier: Apache-2.0
 #include "backend/guest/memory_guard.h"
 
 #include <sys/mman.h>

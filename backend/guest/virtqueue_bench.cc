@@ -1,5 +1,6 @@
 // What a request costs on its way through a virtqueue, and an address on its way through the memory
-// table. SPDX-License-Identifier: Apache-2.0
+// table.
+// SPDX-License-Identifier: Apache-2.0
 #include <benchmark/benchmark.h>
 
 #include "backend/guest/fake_guest.h"

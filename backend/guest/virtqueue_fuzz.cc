@@ -1,5 +1,6 @@
 // Fuzzes the walk over a virtqueue: every byte of guest memory, rings included, is the input's, and
-// it changes between pops. SPDX-License-Identifier: Apache-2.0
+// it changes between pops.
+// SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cstdint>
 #include <cstring>

@@ -1,5 +1,6 @@
 // The split virtqueue: requests come out as the driver put them in, and nothing that a driver
-// writes gets further than an error. SPDX-License-Identifier: Apache-2.0
+// writes gets further than an error.
+// SPDX-License-Identifier: Apache-2.0
 #include "backend/guest/virtqueue.h"
 
 #define VIRTIO_RING_NO_LEGACY

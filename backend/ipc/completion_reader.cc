@@ -1,4 +1,5 @@
-// Reads what a renderer writes. SPDX-License-Identifier: Apache-2.0
+// Reads what a renderer writes.
+// SPDX-License-Identifier: Apache-2.0
 #include "backend/ipc/completion_reader.h"
 
 #include <cstring>

@@ -1,5 +1,6 @@
 // Reads what a renderer writes: the device's side of the completion ring. Everything in it is
-// hostile. SPDX-License-Identifier: Apache-2.0
+// hostile.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
 // The device's side of the rings against any bytes and any indexes that a renderer might write: no
-// token comes back twice, none that was not awaited. SPDX-License-Identifier: Apache-2.0
+// token comes back twice, none that was not awaited.
+// SPDX-License-Identifier: Apache-2.0
 #include <cstdint>
 #include <cstring>
 #include <set>

@@ -1,4 +1,5 @@
-// The control socket beside the rings. SPDX-License-Identifier: Apache-2.0
+// The control socket beside the rings.
+// SPDX-License-Identifier: Apache-2.0
 #include "backend/ipc/control.h"
 
 #include <sys/socket.h>

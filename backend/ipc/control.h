@@ -1,6 +1,7 @@
 // The control socket beside the rings (SOCK_SEQPACKET, device to renderer only): carries what rings
 // cannot, descriptors, and wakes a sleeping renderer. The device never reads from it, so a hostile
-// renderer cannot answer with anything. SPDX-License-Identifier: Apache-2.0
+// renderer cannot answer with anything.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <array>

@@ -1,5 +1,6 @@
 // The device's side against renderers that misbehave in one way each: none may hurt it, and every
-// token comes back exactly once. SPDX-License-Identifier: Apache-2.0
+// token comes back exactly once.
+// SPDX-License-Identifier: Apache-2.0
 #include <set>
 
 #include "backend/ipc/process_renderer.h"

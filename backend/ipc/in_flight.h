@@ -1,6 +1,7 @@
 // What the device process has handed to a renderer and not got back: kept here, on the device's
 // side, so that whatever the renderer writes can complete nothing twice and nothing that is not
-// there. SPDX-License-Identifier: Apache-2.0
+// there.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
 // A renderer that is wrong in one way, named by its first argument: what a compromised or broken
-// one might do to the device process. SPDX-License-Identifier: Apache-2.0
+// one might do to the device process.
+// SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <unistd.h>
 

@@ -1,5 +1,6 @@
 // What the two processes write into their rings: command records (device to renderer) and
-// completion records (back). SPDX-License-Identifier: Apache-2.0
+// completion records (back).
+// SPDX-License-Identifier: Apache-2.0
 #include "backend/ipc/records.h"
 
 #include <cstring>

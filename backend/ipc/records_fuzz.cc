@@ -1,5 +1,6 @@
 // The renderer's side of the command ring: any bytes are decoded or refused, and what is decoded
-// lies within them. SPDX-License-Identifier: Apache-2.0
+// lies within them.
+// SPDX-License-Identifier: Apache-2.0
 #include <cstdint>
 #include <vector>
 

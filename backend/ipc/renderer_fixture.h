@@ -1,5 +1,6 @@
 // What tests of renderers share: a client that remembers, guest memory, and a loop that runs until
-// something has happened. SPDX-License-Identifier: Apache-2.0
+// something has happened.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <gtest/gtest.h>

@@ -1,5 +1,6 @@
 // A lock-free byte ring between two processes: one writes, one reads, and neither believes the
-// other. SPDX-License-Identifier: Apache-2.0
+// other.
+// SPDX-License-Identifier: Apache-2.0
 #include "backend/ipc/ring.h"
 
 #include <sys/stat.h>

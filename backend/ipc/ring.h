@@ -1,5 +1,6 @@
 // A lock-free byte ring between two processes: one writes, one reads, and neither believes the
-// other. SPDX-License-Identifier: Apache-2.0
+// other.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <atomic>

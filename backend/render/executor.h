@@ -1,5 +1,6 @@
 // Executes render commands with virglrenderer: the same code in the renderer process and
-// in-process. SPDX-License-Identifier: Apache-2.0
+// in-process.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <chrono>

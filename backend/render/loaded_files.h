@@ -1,4 +1,5 @@
-// Which files this process has loaded code from. SPDX-License-Identifier: Apache-2.0
+// Which files this process has loaded code from.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <string>

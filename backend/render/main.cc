@@ -1,5 +1,6 @@
 // rendercar-renderer: executes one guest's 3D commands, started by rendercar-backend and by nobody
-// else; or tells what it could do (--probe). SPDX-License-Identifier: Apache-2.0
+// else; or tells what it could do (--probe).
+// SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>

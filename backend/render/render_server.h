@@ -1,5 +1,6 @@
 // The renderer process's one loop: takes records from the command ring, executes them, writes
-// completions. SPDX-License-Identifier: Apache-2.0
+// completions.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <chrono>

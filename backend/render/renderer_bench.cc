@@ -1,5 +1,6 @@
 // What the border between device and renderer costs: empty submits and clears with a fence, one at
-// a time and 32 in flight, in two processes and in one. SPDX-License-Identifier: Apache-2.0
+// a time and 32 in flight, in two processes and in one.
+// SPDX-License-Identifier: Apache-2.0
 #include <benchmark/benchmark.h>
 
 #include <memory>

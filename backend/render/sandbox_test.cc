@@ -1,5 +1,6 @@
 // A renderer that was taken over gets nowhere: each thing that an attacker would try fails, as root
-// and as KubeVirt's unprivileged user. SPDX-License-Identifier: Apache-2.0
+// and as KubeVirt's unprivileged user.
+// SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 #include <seccomp.h>
 #include <unistd.h>

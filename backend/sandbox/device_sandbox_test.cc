@@ -1,4 +1,5 @@
-// What an attacker would try in the device process, tried. SPDX-License-Identifier: Apache-2.0
+// What an attacker would try in the device process, tried.
+// SPDX-License-Identifier: Apache-2.0
 #include "backend/sandbox/device_sandbox.h"
 
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 // What the renderer process is still allowed: first, before Mesa is loaded, only the files that
 // Mesa needs; then, when OpenGL is up, only the system calls that drawing needs. Works as any user,
-// without privileges. SPDX-License-Identifier: Apache-2.0
+// without privileges.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <atomic>

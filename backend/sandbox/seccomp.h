@@ -1,5 +1,6 @@
 // Seccomp: which system calls a process may still make. A forbidden one ends the process and leaves
-// its number where the parent finds it. SPDX-License-Identifier: Apache-2.0
+// its number where the parent finds it.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <atomic>

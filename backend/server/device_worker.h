@@ -1,5 +1,6 @@
 // The work thread's half of a session: guest memory, rings and the device, and what each vhost-user
-// message does to them. SPDX-License-Identifier: Apache-2.0
+// message does to them.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <array>

@@ -1,5 +1,6 @@
 // A device for tests of the server: answers each request with the bytes it brought, now or when it
-// is told to, and remembers what happened to it. SPDX-License-Identifier: Apache-2.0
+// is told to, and remembers what happened to it.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,6 @@
 // One frontend's connection, on the protocol thread: takes its messages, answers what it can at
-// once, hands the rest to the work thread. SPDX-License-Identifier: Apache-2.0
+// once, hands the rest to the work thread.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// What to tell a user whose VM keeps its memory to itself. SPDX-License-Identifier: Apache-2.0
+// What to tell a user whose VM keeps its memory to itself.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 namespace rendercar::server {

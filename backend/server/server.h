@@ -1,5 +1,6 @@
 // The vhost-user server: one frontend at a time on a listening socket or on one given socket, a
-// second one is refused. Protocol thread. SPDX-License-Identifier: Apache-2.0
+// second one is refused. Protocol thread.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <memory>

@@ -1,5 +1,6 @@
 // Frontends that break the protocol, from raw bytes: each is disconnected and counted, none ends
-// more than its own connection. SPDX-License-Identifier: Apache-2.0
+// more than its own connection.
+// SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

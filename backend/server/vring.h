@@ -1,5 +1,6 @@
 // One virtqueue as the vhost-user protocol sets it up: addresses, descriptors, started or stopped,
-// enabled or disabled. Work thread. SPDX-License-Identifier: Apache-2.0
+// enabled or disabled. Work thread.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
 // The messages of the vhost-user protocol that a GPU is sent, in the specification's spelling
-// (QEMU, "Vhost-user Protocol"). SPDX-License-Identifier: Apache-2.0
+// (QEMU, "Vhost-user Protocol").
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <cstddef>

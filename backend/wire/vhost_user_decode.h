@@ -1,5 +1,6 @@
 // From the bytes and descriptors of one vhost-user message to a value that is checked in itself;
-// whether it fits what was negotiated is the server's to say. SPDX-License-Identifier: Apache-2.0
+// whether it fits what was negotiated is the server's to say.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <array>

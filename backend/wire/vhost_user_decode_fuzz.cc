@@ -1,5 +1,6 @@
 // Fuzzes the vhost-user decoder: 12 bytes of header, one byte that says how many descriptors come,
-// the rest is payload. SPDX-License-Identifier: Apache-2.0
+// the rest is payload.
+// SPDX-License-Identifier: Apache-2.0
 #include <sys/eventfd.h>
 
 #include <cstdint>

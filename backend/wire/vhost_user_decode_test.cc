@@ -1,5 +1,6 @@
 // vhost-user messages from raw bytes: what the specification's tables say is taken, and nothing
-// else. SPDX-License-Identifier: Apache-2.0
+// else.
+// SPDX-License-Identifier: Apache-2.0
 #include "backend/wire/vhost_user_decode.h"
 
 #include <gtest/gtest.h>

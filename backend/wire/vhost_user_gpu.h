@@ -1,5 +1,6 @@
 // The messages of the display socket (QEMU's "Vhost-user-gpu Protocol"), in its spelling, and what
-// a reply to one may look like. SPDX-License-Identifier: Apache-2.0
+// a reply to one may look like.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <cstddef>

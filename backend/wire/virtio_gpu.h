@@ -1,5 +1,6 @@
 // The virtio-gpu messages (virtio 1.2, section 5.7.6) in the specification's spelling: the kernel's
-// own header, with what we rely on asserted. SPDX-License-Identifier: Apache-2.0
+// own header, with what we rely on asserted.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <linux/virtio_gpu.h>

@@ -1,5 +1,6 @@
 // Decoding of virtio-gpu requests: the fixed part of each command as a private copy, checked for
-// length and counts. SPDX-License-Identifier: Apache-2.0
+// length and counts.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,5 @@
-// What people and programs read. SPDX-License-Identifier: Apache-2.0
+// What people and programs read.
+// SPDX-License-Identifier: Apache-2.0
 #include "operator-api/cli/output.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,5 @@
-// rendercar-sidecar vhost-user-json list|check|install|remove. SPDX-License-Identifier: Apache-2.0
+// rendercar-sidecar vhost-user-json list|check|install|remove.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -1,4 +1,5 @@
-// KubeVirt's protocols on their socket. SPDX-License-Identifier: Apache-2.0
+// KubeVirt's protocols on their socket.
+// SPDX-License-Identifier: Apache-2.0
 #include "sidecar/app/kubevirt_server.h"
 
 #include <utility>

@@ -1,4 +1,5 @@
-// The sidecar's command line. SPDX-License-Identifier: Apache-2.0
+// The sidecar's command line.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <CLI/CLI.hpp>

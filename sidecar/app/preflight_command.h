@@ -1,4 +1,5 @@
-// rendercar-sidecar preflight. SPDX-License-Identifier: Apache-2.0
+// rendercar-sidecar preflight.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -1,4 +1,5 @@
-// Paths that cannot work, each with its kind and its remedy. SPDX-License-Identifier: Apache-2.0
+// Paths that cannot work, each with its kind and its remedy.
+// SPDX-License-Identifier: Apache-2.0
 #include "sidecar/config/checks.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,5 @@
-// absl::Status as gRPC's. SPDX-License-Identifier: Apache-2.0
+// absl::Status as gRPC's.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <grpcpp/support/status.h>

@@ -1,5 +1,6 @@
 // gRPC services on a unix socket whose clients are checked by uid: gRPC shows no credentials of a
-// peer, so connections are accepted here and handed over. SPDX-License-Identifier: Apache-2.0
+// peer, so connections are accepted here and handed over.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <grpcpp/server.h>

@@ -1,4 +1,5 @@
-// QEMU arguments, compared with golden lines. SPDX-License-Identifier: Apache-2.0
+// QEMU arguments, compared with golden lines.
+// SPDX-License-Identifier: Apache-2.0
 #include "sidecar/definition/qemu_args.h"
 
 #include <gmock/gmock.h>

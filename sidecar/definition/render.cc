@@ -1,4 +1,5 @@
-// Every device definition, rendered from the one description. SPDX-License-Identifier: Apache-2.0
+// Every device definition, rendered from the one description.
+// SPDX-License-Identifier: Apache-2.0
 #include "sidecar/definition/render.h"
 
 #include "sidecar/definition/qemu_args.h"

@@ -1,4 +1,5 @@
-// Every device definition, rendered from the one description. SPDX-License-Identifier: Apache-2.0
+// Every device definition, rendered from the one description.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <optional>

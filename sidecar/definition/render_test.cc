@@ -1,4 +1,5 @@
-// Every format against its golden file in testdata/golden. SPDX-License-Identifier: Apache-2.0
+// Every format against its golden file in testdata/golden.
+// SPDX-License-Identifier: Apache-2.0
 #include "sidecar/definition/render.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,6 @@
 // The vhost-user JSON by which libvirt (and people) find a backend, as a file that goes with its
-// owner. SPDX-License-Identifier: Apache-2.0
+// owner.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <cstdint>

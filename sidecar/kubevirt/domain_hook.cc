@@ -1,4 +1,5 @@
-// What KubeVirt's hooks do, without their protocols. SPDX-License-Identifier: Apache-2.0
+// What KubeVirt's hooks do, without their protocols.
+// SPDX-License-Identifier: Apache-2.0
 #include "sidecar/kubevirt/domain_hook.h"
 
 #include <utility>

@@ -1,5 +1,6 @@
 // What KubeVirt's hooks do, without their protocols: a domain comes in, the backend is made sure to
-// listen, the domain goes out with the GPU. SPDX-License-Identifier: Apache-2.0
+// listen, the domain goes out with the GPU.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <functional>

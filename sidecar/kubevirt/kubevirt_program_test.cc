@@ -1,5 +1,6 @@
 // The sidecar's program under stand-ins for virt-launcher: it collects sockets and calls hooks as
-// the real one does, with KubeVirt's own domains. SPDX-License-Identifier: Apache-2.0
+// the real one does, with KubeVirt's own domains.
+// SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 #include <grpcpp/create_channel.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
-// Which KubeVirt protocol follows from what a container has. SPDX-License-Identifier: Apache-2.0
+// Which KubeVirt protocol follows from what a container has.
+// SPDX-License-Identifier: Apache-2.0
 #include "sidecar/kubevirt/place.h"
 
 #include <gmock/gmock.h>

@@ -1,5 +1,6 @@
 // What a VM asks for: annotations rendercar.dev/... of the VirtualMachineInstance that comes as
-// JSON with every hook call. SPDX-License-Identifier: Apache-2.0
+// JSON with every hook call.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <string>

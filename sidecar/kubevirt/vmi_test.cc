@@ -1,4 +1,5 @@
-// What VMs ask for, and what is said about wrong wishes. SPDX-License-Identifier: Apache-2.0
+// What VMs ask for, and what is said about wrong wishes.
+// SPDX-License-Identifier: Apache-2.0
 #include "sidecar/kubevirt/vmi.h"
 
 #include <gmock/gmock.h>

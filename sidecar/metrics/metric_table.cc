@@ -1,4 +1,5 @@
-// Every metric of the sidecar: name, type, help, labels. SPDX-License-Identifier: Apache-2.0
+// Every metric of the sidecar: name, type, help, labels.
+// SPDX-License-Identifier: Apache-2.0
 #include "sidecar/metrics/metric_table.h"
 
 #include <fmt/format.h>

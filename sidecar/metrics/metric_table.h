@@ -1,5 +1,6 @@
 // Every metric of the sidecar: name, type, help, labels. The scrape and docs/metrics.md come from
-// this one table. SPDX-License-Identifier: Apache-2.0
+// this one table.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <prometheus/metric_type.h>

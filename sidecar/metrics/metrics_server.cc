@@ -1,4 +1,5 @@
-// Serves a collector over HTTP at /metrics. SPDX-License-Identifier: Apache-2.0
+// Serves a collector over HTTP at /metrics.
+// SPDX-License-Identifier: Apache-2.0
 #include "sidecar/metrics/metrics_server.h"
 
 #include <absl/strings/numbers.h>

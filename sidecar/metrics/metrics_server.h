@@ -1,4 +1,5 @@
-// Serves a collector over HTTP at /metrics. SPDX-License-Identifier: Apache-2.0
+// Serves a collector over HTTP at /metrics.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <prometheus/collectable.h>

@@ -1,4 +1,5 @@
-// What must hold before a VM can have a GPU here. SPDX-License-Identifier: Apache-2.0
+// What must hold before a VM can have a GPU here.
+// SPDX-License-Identifier: Apache-2.0
 #include "sidecar/preflight/preflight.h"
 
 #include <fmt/format.h>

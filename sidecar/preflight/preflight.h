@@ -1,5 +1,6 @@
 // What must hold before a VM can have a GPU here: checks with names that scripts can compare, one
-// sentence each, with the remedy. SPDX-License-Identifier: Apache-2.0
+// sentence each, with the remedy.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Each named reason, failing and passing. SPDX-License-Identifier: Apache-2.0
+// Each named reason, failing and passing.
+// SPDX-License-Identifier: Apache-2.0
 #include "sidecar/preflight/preflight.h"
 
 #include <gmock/gmock.h>

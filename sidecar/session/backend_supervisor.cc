@@ -1,5 +1,6 @@
 // Keeps one backend running: starts it, knows when its socket listens, starts it again when it
-// ends, and ends it for good. SPDX-License-Identifier: Apache-2.0
+// ends, and ends it for good.
+// SPDX-License-Identifier: Apache-2.0
 #include "sidecar/session/backend_supervisor.h"
 
 #include <sys/epoll.h>

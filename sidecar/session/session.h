@@ -1,4 +1,5 @@
-// What a session is asked to be, and what it is at one moment. SPDX-License-Identifier: Apache-2.0
+// What a session is asked to be, and what it is at one moment.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <sys/types.h>

@@ -1,4 +1,5 @@
-// What happens to sessions, as log lines. SPDX-License-Identifier: Apache-2.0
+// What happens to sessions, as log lines.
+// SPDX-License-Identifier: Apache-2.0
 #include "sidecar/session/session_report.h"
 
 #include "common/log.h"

@@ -1,5 +1,6 @@
 // Whether somebody listens on a unix socket, found without connecting (a connection would be taken
-// for a VMM). SPDX-License-Identifier: Apache-2.0
+// for a VMM).
+// SPDX-License-Identifier: Apache-2.0
 #include "sidecar/session/socket_probe.h"
 
 #include <fstream>

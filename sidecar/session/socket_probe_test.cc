@@ -1,4 +1,5 @@
-// Sockets that listen, that only exist, and that are gone. SPDX-License-Identifier: Apache-2.0
+// Sockets that listen, that only exist, and that are gone.
+// SPDX-License-Identifier: Apache-2.0
 #include "sidecar/session/socket_probe.h"
 
 #include <gtest/gtest.h>

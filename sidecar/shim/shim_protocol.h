@@ -1,5 +1,6 @@
 // Between the shim that libvirt spawns and the sidecar: one greeting with one descriptor, then
-// lines of text back. SPDX-License-Identifier: Apache-2.0
+// lines of text back.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
 // The sidecar's side of the shim: takes the vhost-user socket that libvirt made, and runs a backend
-// on it. SPDX-License-Identifier: Apache-2.0
+// on it.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <functional>

@@ -1,5 +1,6 @@
 // A stand-in for rendercar-backend that takes its command line and misbehaves in the one way that
-// RENDERCAR_FAKE_BACKEND names. SPDX-License-Identifier: Apache-2.0
+// RENDERCAR_FAKE_BACKEND names.
+// SPDX-License-Identifier: Apache-2.0
 #include <poll.h>
 #include <unistd.h>
 

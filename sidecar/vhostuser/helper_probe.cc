@@ -1,4 +1,5 @@
-// What a vhost-user helper says about itself when libvirt asks. SPDX-License-Identifier: Apache-2.0
+// What a vhost-user helper says about itself when libvirt asks.
+// SPDX-License-Identifier: Apache-2.0
 #include "sidecar/vhostuser/helper_probe.h"
 
 #include <nlohmann/json.hpp>

@@ -1,4 +1,5 @@
-// The directories of vhost-user JSON as libvirt reads them. SPDX-License-Identifier: Apache-2.0
+// The directories of vhost-user JSON as libvirt reads them.
+// SPDX-License-Identifier: Apache-2.0
 #include "sidecar/vhostuser/json_dirs.h"
 
 #include <sys/stat.h>

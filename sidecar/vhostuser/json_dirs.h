@@ -1,5 +1,6 @@
 // The directories of vhost-user JSON as libvirt reads them: which file counts, which is masked, and
-// which breaks all. SPDX-License-Identifier: Apache-2.0
+// which breaks all.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <string>

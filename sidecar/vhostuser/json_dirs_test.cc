@@ -1,4 +1,5 @@
-// libvirt's discovery rules, one a test. SPDX-License-Identifier: Apache-2.0
+// libvirt's discovery rules, one a test.
+// SPDX-License-Identifier: Apache-2.0
 #include "sidecar/vhostuser/json_dirs.h"
 
 #include <gmock/gmock.h>

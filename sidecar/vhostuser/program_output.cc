@@ -1,4 +1,5 @@
-// Runs a program and takes what it prints. SPDX-License-Identifier: Apache-2.0
+// Runs a program and takes what it prints.
+// SPDX-License-Identifier: Apache-2.0
 #include "sidecar/vhostuser/program_output.h"
 
 #include <fcntl.h>

@@ -1,4 +1,5 @@
-// Runs a program and takes what it prints. SPDX-License-Identifier: Apache-2.0
+// Runs a program and takes what it prints.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,6 @@
 // virtio-gpu commands that are wrong: each gets the specification's error code, is counted, and
-// leaves a device that goes on. SPDX-License-Identifier: Apache-2.0
+// leaves a device that goes on.
+// SPDX-License-Identifier: Apache-2.0
 #include <cstring>
 
 #include "tests/conformance/conformance.h"

@@ -1,5 +1,6 @@
 // What every conformance test starts with: a backend of ours in QEMU's message order, its counted
-// errors, and the question whether it still works. SPDX-License-Identifier: Apache-2.0
+// errors, and the question whether it still works.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <gmock/gmock.h>

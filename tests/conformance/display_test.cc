@@ -1,5 +1,6 @@
 // What the display socket carries: formats, scanouts, damage, the cursor, and frontends that do not
-// read. SPDX-License-Identifier: Apache-2.0
+// read.
+// SPDX-License-Identifier: Apache-2.0
 #include <array>
 #include <cstring>
 

@@ -1,5 +1,6 @@
 // vhost-user messages that break the protocol: each is counted and ends the connection or is
-// refused; none ends the backend by a signal. SPDX-License-Identifier: Apache-2.0
+// refused; none ends the backend by a signal.
+// SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 
 #include <cstring>

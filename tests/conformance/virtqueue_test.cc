@@ -1,5 +1,6 @@
 // Rings and chains that break the rules: the ring stops, the event is counted, and a driver reset
-// brings the device back. SPDX-License-Identifier: Apache-2.0
+// brings the device back.
+// SPDX-License-Identifier: Apache-2.0
 #include <cstring>
 
 #include "tests/conformance/conformance.h"

@@ -1,6 +1,7 @@
 // A guest that draws for ever, for tests of metrics: connects to a running session's socket, and
 // shows 2D pictures and clears 3D textures until it is ended or the backend goes. Survives
-// renderers that die. SPDX-License-Identifier: Apache-2.0
+// renderers that die.
+// SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
 #include <chrono>

@@ -1,5 +1,6 @@
 // A vhost-user-gpu backend as a child process, started by the conventions that every backend shares
-// (`--fd=N`, `--socket-path=PATH`). SPDX-License-Identifier: Apache-2.0
+// (`--fd=N`, `--socket-path=PATH`).
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,6 @@
 // QEMU's end of the display socket: a thread that answers what the backend asks, keeps a picture of
-// each scanout and notes every breach of the protocol. SPDX-License-Identifier: Apache-2.0
+// each scanout and notes every breach of the protocol.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,6 @@
 // What a process and its descendants use, read from /proc: CPU time, memory, descriptors, mappings,
-// wake-ups. SPDX-License-Identifier: Apache-2.0
+// wake-ups.
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/frontend/process_usage.h"
 
 #include <filesystem>

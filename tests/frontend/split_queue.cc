@@ -1,5 +1,6 @@
 // The driver's side of a split virtqueue (virtio 1.2, section 2.7) with EVENT_IDX and
-// INDIRECT_DESC; also raw access to its memory. SPDX-License-Identifier: Apache-2.0
+// INDIRECT_DESC; also raw access to its memory.
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/frontend/split_queue.h"
 
 #include <poll.h>

@@ -1,5 +1,6 @@
 // A machine without a CPU: guest RAM, a backend, the frontend to it and the two drivers, put
-// together as QEMU would. SPDX-License-Identifier: Apache-2.0
+// together as QEMU would.
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/frontend/test_vm.h"
 
 #include <utility>

@@ -1,5 +1,6 @@
 // One vhost-user connection as the frontend sees it: messages out with descriptors, replies in;
-// also any bytes at all. SPDX-License-Identifier: Apache-2.0
+// also any bytes at all.
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/frontend/vhost_channel.h"
 
 #include <poll.h>

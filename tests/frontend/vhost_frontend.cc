@@ -1,5 +1,6 @@
 // The frontend's side of the vhost-user protocol in QEMU 10's message order: realize, DRIVER_OK,
-// stop, reset. SPDX-License-Identifier: Apache-2.0
+// stop, reset.
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/frontend/vhost_frontend.h"
 
 #include <sys/eventfd.h>

@@ -1,5 +1,6 @@
 // The frontend's side of the vhost-user protocol in QEMU 10's message order: realize, DRIVER_OK,
-// stop, reset. SPDX-License-Identifier: Apache-2.0
+// stop, reset.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <linux/virtio_gpu.h>

@@ -1,5 +1,6 @@
 // A stand-in for the kubelet's device manager: the real one's order, deadlines and wipe of its
-// directory, without a cluster. SPDX-License-Identifier: Apache-2.0
+// directory, without a cluster.
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/fakes/kubelet/fake_kubelet.h"
 
 #include <fmt/format.h>

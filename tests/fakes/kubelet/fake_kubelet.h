@@ -1,5 +1,6 @@
 // A stand-in for the kubelet's device manager: the real one's order, deadlines and wipe of its
-// directory, without a cluster. SPDX-License-Identifier: Apache-2.0
+// directory, without a cluster.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <grpcpp/grpcpp.h>

@@ -1,5 +1,6 @@
 // fake-kubelet: the kubelet's device manager as a program, for the demo and for trying a plugin by
-// hand. SPDX-License-Identifier: Apache-2.0
+// hand.
+// SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
 #include <chrono>
