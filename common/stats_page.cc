@@ -28,6 +28,14 @@ void Initialise(StatsPage& page) {
 
 uint64_t Load(const std::atomic<uint64_t>& cell) { return cell.load(std::memory_order_relaxed); }
 
+StatsDurations Load(const StatsHistogramCells& cells) {
+  StatsDurations durations;
+  for (size_t i = 0; i < durations.buckets.size(); ++i)
+    durations.buckets[i] = Load(cells.buckets[i]);
+  durations.sum_ns = Load(cells.sum_ns);
+  return durations;
+}
+
 }  // namespace
 
 std::string_view ToString(StatsCommand command) {
@@ -166,6 +174,10 @@ absl::StatusOr<StatsWriter> StatsWriter::Create(const std::string& path) {
   return StatsWriter(*std::move(mapping));
 }
 
+StatsDurations StatsWriter::Get(StatsHistogram histogram) const {
+  return Load(page().histograms[static_cast<size_t>(histogram)]);
+}
+
 absl::StatusOr<StatsSnapshot> ReadStats(const std::string& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!fd.valid())
@@ -189,6 +201,8 @@ absl::StatusOr<StatsSnapshot> ReadStats(const std::string& path) {
   }
   for (size_t i = 0; i < snapshot.errors.size(); ++i) snapshot.errors[i] = Load(page->errors[i]);
   for (size_t i = 0; i < snapshot.values.size(); ++i) snapshot.values[i] = Load(page->values[i]);
+  for (size_t i = 0; i < snapshot.histograms.size(); ++i)
+    snapshot.histograms[i] = Load(page->histograms[i]);
   return snapshot;
 }
 

@@ -3,9 +3,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
+#include <chrono>
 #include <cstdint>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -96,7 +100,41 @@ enum class StatsValue : uint32_t {
   kDisplaySockets,      // counter: GPU_SET_SOCKET received
   kQueueNotifications,  // counter: used-buffer notifications sent
   kVirglEnabled,        // gauge, 0 or 1: F_VIRGL offered
+  kResourceBytesLimit,  // gauge: what kResourceBytes may reach
+  kResourcesLimit,      // gauge
+  kContextsLimit,       // gauge
+  kRequestsInFlight,    // gauge: requests that wait for the renderer or for an earlier fence
+  kQueueStalls,         // counter: times that requests had to be left in the queue
+  kFlushedPixels,       // counter: pixels that the guest flushed; of kDisplayBytes / 4 sent
+  kSandboxKills,        // counter: renderers that made a forbidden system call
   kCount
+};
+
+// Durations. Never reorder.
+enum class StatsHistogram : uint32_t {
+  kCommand2d,     // from a request's arrival to its answer, by kind of command
+  kCommand3d,     // also contexts and 3D resources
+  kCommandOther,  // queries and the cursor
+  kFence,         // from a fenced request's arrival to the fence's signal
+  kRecovery,      // from a renderer's death to its successor's having everything
+  kCount
+};
+
+// Bucket i counts durations of at most 2^i microseconds, the one after the last the longer ones.
+inline constexpr size_t kStatsBuckets = 24;
+constexpr double StatsBucketSeconds(size_t bucket) {
+  return static_cast<double>(uint64_t{1} << bucket) * 1e-6;
+}
+constexpr size_t StatsBucketOf(uint64_t ns) {
+  const uint64_t us = ns / 1000 + (ns % 1000 != 0 ? 1 : 0);
+  const auto bucket = static_cast<size_t>(us <= 1 ? 0 : std::bit_width(us - 1));
+  return bucket < kStatsBuckets ? bucket : kStatsBuckets;
+}
+
+struct StatsHistogramCells {
+  std::array<std::atomic<uint64_t>, kStatsBuckets + 1> buckets;  // each by itself, not cumulative
+  std::atomic<uint64_t> sum_ns;
+  std::array<std::atomic<uint64_t>, 6> reserved;
 };
 
 struct StatsPage {
@@ -109,7 +147,8 @@ struct StatsPage {
   std::array<std::array<std::atomic<uint64_t>, 2>, 64> commands;  // [StatsCommand][StatsResult]
   std::array<std::atomic<uint64_t>, 64> errors;                   // [StatsError]
   std::array<std::atomic<uint64_t>, 128> values;                  // [StatsValue]
-  std::array<std::atomic<uint64_t>, 696> unused;                  // room for histograms
+  std::array<StatsHistogramCells, 16> histograms;                 // [StatsHistogram]
+  std::array<std::atomic<uint64_t>, 184> unused;
 };
 static_assert(sizeof(StatsPage) == 8192);
 
@@ -117,6 +156,14 @@ static_assert(sizeof(StatsPage) == 8192);
 std::string_view ToString(StatsCommand command);
 std::string_view ToString(StatsResult result);
 std::string_view ToString(StatsError error);
+
+// A histogram at one moment.
+struct StatsDurations {
+  std::array<uint64_t, kStatsBuckets + 1> buckets{};
+  uint64_t sum_ns = 0;
+
+  uint64_t count() const { return std::accumulate(buckets.begin(), buckets.end(), uint64_t{0}); }
+};
 
 // The writing side, owned by the device process; also usable without a file (tests, a backend
 // without --stats-path).
@@ -138,9 +185,17 @@ class StatsWriter {
   void Set(StatsValue value, uint64_t to) {
     page().values[static_cast<size_t>(value)].store(to, std::memory_order_relaxed);
   }
+  // One thread at most: histograms are the work thread's.
+  void Observe(StatsHistogram histogram, std::chrono::nanoseconds duration) {
+    StatsHistogramCells& cells = page().histograms[static_cast<size_t>(histogram)];
+    const auto ns = static_cast<uint64_t>(std::max<int64_t>(duration.count(), 0));
+    AddAlone(cells.buckets[StatsBucketOf(ns)], 1);
+    AddAlone(cells.sum_ns, ns);
+  }
   uint64_t Get(StatsValue value) const {
     return page().values[static_cast<size_t>(value)].load(std::memory_order_relaxed);
   }
+  StatsDurations Get(StatsHistogram histogram) const;
   uint64_t Get(StatsError error) const {
     return page().errors[static_cast<size_t>(error)].load(std::memory_order_relaxed);
   }
@@ -154,6 +209,9 @@ class StatsWriter {
   StatsPage& page() const { return *page_; }
   static void Add(std::atomic<uint64_t>& cell, uint64_t by) {
     cell.fetch_add(by, std::memory_order_relaxed);
+  }
+  static void AddAlone(std::atomic<uint64_t>& cell, uint64_t by) {
+    cell.store(cell.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
   }
 
   Mapping mapping_;
@@ -169,7 +227,11 @@ struct StatsSnapshot {
       commands{};
   std::array<uint64_t, static_cast<size_t>(StatsError::kCount)> errors{};
   std::array<uint64_t, static_cast<size_t>(StatsValue::kCount)> values{};
+  std::array<StatsDurations, static_cast<size_t>(StatsHistogram::kCount)> histograms{};
 
+  const StatsDurations& operator[](StatsHistogram histogram) const {
+    return histograms[static_cast<size_t>(histogram)];
+  }
   uint64_t operator[](StatsValue value) const { return values[static_cast<size_t>(value)]; }
 };
 

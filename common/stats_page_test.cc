@@ -26,6 +26,34 @@ TEST(StatsPageTest, a_reader_sees_what_the_writer_counted) {
   EXPECT_EQ((*snapshot)[StatsValue::kBytes2d], 4096u);
 }
 
+TEST(StatsPageTest, a_duration_is_counted_in_the_first_bucket_that_holds_it) {
+  EXPECT_EQ(StatsBucketOf(0), 0u);
+  EXPECT_EQ(StatsBucketOf(1000), 0u);
+  EXPECT_EQ(StatsBucketOf(1001), 1u);
+  EXPECT_EQ(StatsBucketOf(1'024'000), 10u);
+  EXPECT_EQ(StatsBucketOf(1'024'001), 11u);
+  EXPECT_EQ(StatsBucketOf(UINT64_MAX), kStatsBuckets);
+  EXPECT_DOUBLE_EQ(StatsBucketSeconds(10), 1024e-6);
+}
+
+TEST(StatsPageTest, a_reader_sees_durations) {
+  const TempDir dir;
+  auto writer = StatsWriter::Create(dir / "stats");
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  writer->Observe(StatsHistogram::kFence, std::chrono::microseconds(3));
+  writer->Observe(StatsHistogram::kFence, std::chrono::hours(1));
+  writer->Observe(StatsHistogram::kFence, std::chrono::nanoseconds(-5));
+  const auto snapshot = ReadStats(dir / "stats");
+  ASSERT_TRUE(snapshot.ok()) << snapshot.status();
+  const StatsDurations& fences = (*snapshot)[StatsHistogram::kFence];
+  EXPECT_EQ(fences.count(), 3u);
+  EXPECT_EQ(fences.buckets[0], 1u);
+  EXPECT_EQ(fences.buckets[2], 1u);
+  EXPECT_EQ(fences.buckets[kStatsBuckets], 1u);
+  EXPECT_EQ(fences.sum_ns, 3'600'000'003'000u);
+  EXPECT_EQ((*snapshot)[StatsHistogram::kRecovery].count(), 0u);
+}
+
 TEST(StatsPageTest, a_truncated_page_is_an_error) {
   const TempDir dir;
   ASSERT_TRUE(StatsWriter::Create(dir / "stats").ok());

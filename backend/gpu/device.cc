@@ -93,7 +93,9 @@ bool Device::accepting() const {
 }
 
 void Device::EndBatch() {
-  if (!accepting()) told_not_accepting_ = true;
+  requests_.EndBatch();
+  if (!accepting() && !std::exchange(told_not_accepting_, true))
+    stats_.Count(StatsValue::kQueueStalls);
   if (std::exchange(rendered_, false)) renderer_.Flush();
   display_.Pump();
 }
@@ -129,6 +131,7 @@ void Device::Reset() {
   FailKept();
   ForgetReads();
   contexts_.clear();
+  died_at_.reset();
   stats_.Set(StatsValue::kContexts, 0);
   display_.Reset();
   scanout_resources_ = {};

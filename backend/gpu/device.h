@@ -3,7 +3,9 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "backend/gpu/context_table.h"
@@ -152,6 +154,8 @@ class Device final : public GpuDevice, private RendererClient {
   bool three_d_off_ = false;  // after too many deaths
   uint32_t recent_deaths_ = 0;
   bool restart_scheduled_ = false;
+  std::optional<std::chrono::steady_clock::time_point>
+      died_at_;  // while its guest waits for a new one
   bool told_not_accepting_ = false;
   std::shared_ptr<Device*> alive_;  // for tasks that outlive this
 };

@@ -79,6 +79,10 @@ absl::Status Device::EnsureRenderer() {
   if (three_d_off_) return absl::UnavailableError("3D is turned off");
   RC_RETURN_IF_ERROR(renderer_.Start());
   Replay();
+  if (died_at_) {
+    stats_.Observe(StatsHistogram::kRecovery, std::chrono::steady_clock::now() - *died_at_);
+    died_at_.reset();
+  }
   return absl::OkStatus();
 }
 
@@ -202,6 +206,7 @@ void Device::FailKept() {
 
 void Device::OnRendererDied(const RendererDeath& death) {
   NoteDeath();
+  if (!died_at_) died_at_ = std::chrono::steady_clock::now();
   FailKept();
   // The heads keep their last picture.
   for (Readback& readback : readbacks_) {
@@ -239,6 +244,7 @@ void Device::ScheduleRestart(int tries) {
     Device& device = **locked;
     device.restart_scheduled_ = false;
     // A guest without contexts waits for its first use.
+    if (device.contexts_.empty()) device.died_at_.reset();
     if (device.contexts_.empty() || device.renderer_.running()) return;
     if (device.EnsureRenderer().ok()) {
       device.rendered_ = false;

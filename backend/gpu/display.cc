@@ -49,6 +49,8 @@ void Display::Flush(const Surface& surface, const Rect& rect) {
   if (surface.viewers == 0) return;
   for (Head& head : heads_) {
     if (head.scanout.surface().get() != &surface) continue;
+    const Rect shown = Intersect(rect, head.scanout.rect());
+    stats_.Count(StatsValue::kFlushedPixels, uint64_t{shown.width} * shown.height);
     if (head.scanout.Flush(rect)) stats_.Count(StatsValue::kFramesCoalesced);
   }
 }

@@ -8,6 +8,8 @@
 namespace rendercar::gpu {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr uint32_t kMaxGeneration = 0x7fffffff;
 
 // The device's one timeline, or one for each ring of each context.
@@ -16,9 +18,48 @@ uint64_t Key(const Timeline& timeline) {
   return uint64_t{1} << 63 | uint64_t{timeline.ctx_id} << 8 | timeline.ring_idx;
 }
 
+StatsHistogram KindOf(StatsCommand command) {
+  switch (command) {
+    case StatsCommand::kResourceCreate2d:
+    case StatsCommand::kResourceUnref:
+    case StatsCommand::kSetScanout:
+    case StatsCommand::kResourceFlush:
+    case StatsCommand::kTransferToHost2d:
+    case StatsCommand::kResourceAttachBacking:
+    case StatsCommand::kResourceDetachBacking:
+      return StatsHistogram::kCommand2d;
+    case StatsCommand::kResourceCreateBlob:
+    case StatsCommand::kSetScanoutBlob:
+    case StatsCommand::kCtxCreate:
+    case StatsCommand::kCtxDestroy:
+    case StatsCommand::kCtxAttachResource:
+    case StatsCommand::kCtxDetachResource:
+    case StatsCommand::kResourceCreate3d:
+    case StatsCommand::kTransferToHost3d:
+    case StatsCommand::kTransferFromHost3d:
+    case StatsCommand::kSubmit3d:
+    case StatsCommand::kResourceMapBlob:
+    case StatsCommand::kResourceUnmapBlob:
+      return StatsHistogram::kCommand3d;
+    case StatsCommand::kGetDisplayInfo:
+    case StatsCommand::kGetCapsetInfo:
+    case StatsCommand::kGetCapset:
+    case StatsCommand::kGetEdid:
+    case StatsCommand::kResourceAssignUuid:
+    case StatsCommand::kUpdateCursor:
+    case StatsCommand::kMoveCursor:
+    case StatsCommand::kUnknown:
+    case StatsCommand::kCount:
+      break;
+  }
+  return StatsHistogram::kCommandOther;
+}
+
 }  // namespace
 
-void RequestTable::Begin(const Call& call) {
+void RequestTable::Begin(Call& call) {
+  if (now_ == Clock::time_point{}) now_ = Clock::now();
+  call.arrived = now_;
   if (call.fenced()) stats_.Count(StatsValue::kFencesCreated);
 }
 
@@ -31,8 +72,11 @@ uint32_t RequestTable::WriteResponse(const Call& call, std::span<std::byte> resp
   hdr.ring_idx = call.hdr.ring_idx;
   std::memcpy(response.data(), &hdr, sizeof(hdr));
   const bool ok = hdr.type < VIRTIO_GPU_RESP_ERR_UNSPEC;
-  stats_.CountCommand(wire::ToStatsCommand(call.hdr.type),
-                      ok ? StatsResult::kOk : StatsResult::kError);
+  const StatsCommand command = wire::ToStatsCommand(call.hdr.type);
+  stats_.CountCommand(command, ok ? StatsResult::kOk : StatsResult::kError);
+  answered_ = Clock::now();
+  if (now_ != Clock::time_point{}) now_ = answered_;
+  stats_.Observe(KindOf(command), answered_ - call.arrived);
   return static_cast<uint32_t>(guest::CopyTo(call.chain, response));
 }
 
@@ -41,13 +85,19 @@ void RequestTable::Answer(Call& call, std::span<std::byte> response) {
   if (!call.fenced()) return port_.Complete(call.queue, call.chain.head, written);
   const auto timeline = timelines_.find(Key(call.timeline));
   if (timeline == timelines_.end()) {
-    stats_.Count(StatsValue::kFencesSignaled);
+    CountFence(call);
     return port_.Complete(call.queue, call.chain.head, written);
   }
   const uint32_t index = Take(std::move(call));
   slots_[index].finished = true;
   slots_[index].written_bytes = written;
   timeline->second.push_back(index);
+}
+
+// Right after WriteResponse of the call that let the fence be signaled.
+void RequestTable::CountFence(const Call& call) {
+  stats_.Count(StatsValue::kFencesSignaled);
+  stats_.Observe(StatsHistogram::kFence, answered_ - call.arrived);
 }
 
 uint32_t RequestTable::Take(Call call) {
@@ -61,7 +111,7 @@ uint32_t RequestTable::Take(Call call) {
   slot.call = std::move(call);
   slot.used = true;
   slot.finished = false;
-  ++used_;
+  stats_.Set(StatsValue::kRequestsInFlight, ++used_);
   return index;
 }
 
@@ -106,7 +156,7 @@ void RequestTable::Drain(uint64_t timeline_key) {
   while (!order.empty() && slots_[order.front()].finished) {
     const uint32_t index = order.front();
     order.pop_front();
-    stats_.Count(StatsValue::kFencesSignaled);
+    CountFence(slots_[index].call);
     GiveBack(index);
   }
   if (order.empty()) timelines_.erase(timeline_key);
@@ -123,7 +173,7 @@ void RequestTable::GiveBack(uint32_t index) {
   ++slot.generation;
   if (slot.generation > kMaxGeneration) slot.generation = 1;
   free_.push_back(index);
-  --used_;
+  stats_.Set(StatsValue::kRequestsInFlight, --used_);
   port_.Complete(queue, head, written);
 }
 

@@ -4,6 +4,7 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <span>
@@ -21,7 +22,8 @@ struct Call {
   guest::DescriptorChain chain;
   virtio_gpu_ctrl_hdr hdr{};  // private copy
   Timeline timeline;
-  uint32_t creates_resource = 0;  // gone again when the renderer refuses it
+  uint32_t creates_resource = 0;                    // gone again when the renderer refuses it
+  std::chrono::steady_clock::time_point arrived{};  // set by RequestTable::Begin
 
   bool fenced() const { return (hdr.flags & VIRTIO_GPU_FLAG_FENCE) != 0; }
 };
@@ -35,8 +37,10 @@ class RequestTable {
  public:
   RequestTable(QueuePort& port, StatsWriter& stats) : port_(port), stats_(stats) {}
 
-  // Notes the arrival of a fenced call; before any of the functions below.
-  void Begin(const Call& call);
+  // Notes the arrival of a call; before any of the functions below.
+  void Begin(Call& call);
+  // No request is being handled: time goes on until the next.
+  void EndBatch() { now_ = {}; }
 
   // Answers a call that was never parked. `response` starts with a virtio_gpu_ctrl_hdr whose type
   // is set; the rest of the header is filled in here.
@@ -67,6 +71,7 @@ class RequestTable {
   };
 
   uint32_t Take(Call call);
+  void CountFence(const Call& call);
   uint32_t WriteResponse(const Call& call, std::span<std::byte> response);
   void GiveBack(uint32_t index);
   void Drain(uint64_t timeline_key);
@@ -76,6 +81,10 @@ class RequestTable {
   std::deque<Slot> slots_;  // addresses are stable
   std::vector<uint32_t> free_;
   absl::flat_hash_map<uint64_t, std::deque<uint32_t>> timelines_;  // fenced slots in their order
+  // Requests of a batch follow each other at once: the answer of one is the arrival of the next, so
+  // that each costs one look at the clock. Zero between batches.
+  std::chrono::steady_clock::time_point now_{};
+  std::chrono::steady_clock::time_point answered_{};  // the last answer
   size_t used_ = 0;
   size_t waiting_ = 0;
 };

@@ -6,6 +6,13 @@
 
 namespace rendercar::gpu {
 
+ResourceTable::ResourceTable(const Limits& limits, StatsWriter& stats)
+    : limits_(limits), stats_(stats) {
+  stats_.Set(StatsValue::kResourceBytesLimit, limits.resource_bytes);
+  stats_.Set(StatsValue::kResourcesLimit, limits.resources);
+  stats_.Set(StatsValue::kContextsLimit, limits.contexts);
+}
+
 bool ResourceTable::HasRoom(uint64_t host_bytes) const {
   return resources_.size() < limits_.resources && host_bytes <= limits_.resource_bytes &&
          host_bytes_ <= limits_.resource_bytes - host_bytes;

@@ -46,7 +46,7 @@ inline constexpr uint32_t kMaxDimension = 16384;
 
 class ResourceTable {
  public:
-  ResourceTable(const Limits& limits, StatsWriter& stats) : limits_(limits), stats_(stats) {}
+  ResourceTable(const Limits& limits, StatsWriter& stats);
 
   Resource* Find(uint32_t id) {
     const auto found = resources_.find(id);

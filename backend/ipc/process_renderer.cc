@@ -235,6 +235,8 @@ void ProcessRenderer::End(std::optional<gpu::RendererDeath> why, Cause cause) {
   if (options_.stats != nullptr) options_.stats->Set(StatsValue::kRendererUp, 0);
   Count(StatsValue::kRendererDeaths);
   if (death.kind == Kind::kHung) Count(StatsValue::kWatchdogKills);
+  if (death.kind == Kind::kExited && death.code == kExitForbiddenCall)
+    Count(StatsValue::kSandboxKills);
   policy_.OnDeath(Clock::now(), was_ready && cause == Cause::kItself && IsGuestsDoing(death));
   if (death.kind == Kind::kStartFailed && death.code == kExitCapsetsDiffer)
     policy_.TurnOff(death.reason);
