@@ -136,8 +136,6 @@ void Device::Reset() {
   display_.Reset();
   scanout_resources_ = {};
   resources_.Clear();
-  // A guest that was started anew gets another chance, unless the deaths were just now.
-  if (recent_deaths_ < kMaxRecentDeaths) three_d_off_ = false;
   told_not_accepting_ = false;
   display_.Pump();
 }

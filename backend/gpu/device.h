@@ -120,7 +120,6 @@ class Device final : public GpuDevice, private RendererClient {
   void PromoteNamed(Context& context, const Submit3d& submit);
   void ScheduleRestart(int tries);
   void FailKept();
-  void NoteDeath();
   uint64_t NextInternalToken() { return kInternalToken | ++internal_tokens_; }
   void OnComplete(uint64_t token, RenderResult result) override;
   void OnContextError(uint32_t ctx_id) override;
@@ -128,8 +127,6 @@ class Device final : public GpuDevice, private RendererClient {
   void OnWritable() override;
 
   static constexpr uint64_t kInternalToken = uint64_t{1} << 63;
-  // So many deaths within a minute turn 3D off.
-  static constexpr uint32_t kMaxRecentDeaths = 3;
 
   EventLoop& loop_;
   QueuePort& port_;
@@ -149,10 +146,8 @@ class Device final : public GpuDevice, private RendererClient {
   CursorReadback cursor_readback_;
   RenderLink link_;
   uint64_t internal_tokens_ = 0;
-  bool rendered_ = false;     // commands were handed over since the last Flush
-  bool quiescing_ = false;    // nothing new is started
-  bool three_d_off_ = false;  // after too many deaths
-  uint32_t recent_deaths_ = 0;
+  bool rendered_ = false;   // commands were handed over since the last Flush
+  bool quiescing_ = false;  // nothing new is started
   bool restart_scheduled_ = false;
   std::optional<std::chrono::steady_clock::time_point>
       died_at_;  // while its guest waits for a new one

@@ -55,7 +55,7 @@ bool Device::Needs3d(Call& call) {
     Refuse(call);
     return false;
   }
-  if (three_d_off_) {
+  if (renderer_.off()) {
     Fail(call, VIRTIO_GPU_RESP_ERR_UNSPEC, StatsError::kRendererRefused,
          "3D is turned off after repeated renderer deaths");
     return false;

@@ -39,6 +39,7 @@ bool Device::ShowGlOn(uint32_t scanout_id, const Resource& resource, const Rect&
 }
 
 void Device::FlushGl(const Resource& resource, const Rect& rect) {
+  if (options_.headless) return;  // nobody sees it
   for (Readback& readback : readbacks_) {
     if (readback.resource_id != resource.id) continue;
     const Rect part = Intersect(rect, readback.rect);
@@ -81,7 +82,7 @@ void Device::StartWantedReads() {
 }
 
 void Device::ReadCursor(const Resource& resource, const virtio_gpu_update_cursor& update) {
-  if (!renderer_.running()) return;
+  if (!renderer_.running() || options_.headless) return;
   CursorReadback& cursor = cursor_readback_;
   if (cursor.pixels == nullptr) {
     auto pixels = renderer_.AllocatePixels(sizeof(CursorImage));

@@ -13,7 +13,6 @@ constexpr uint32_t kTarget2d = 2;  // PIPE_TEXTURE_2D
 // VIRGL_BIND_RENDER_TARGET, _SAMPLER_VIEW, _SCANOUT
 constexpr uint32_t kPromotedBind = 1u << 1 | 1u << 3 | 1u << 18;
 
-constexpr std::chrono::seconds kDeathWindow{60};
 constexpr std::chrono::milliseconds kRestartRetry{50};
 constexpr int kRestartTries = 40;
 
@@ -76,7 +75,6 @@ void Device::Tell(const RenderCommand& command) {
 
 absl::Status Device::EnsureRenderer() {
   if (renderer_.running()) return absl::OkStatus();
-  if (three_d_off_) return absl::UnavailableError("3D is turned off");
   RC_RETURN_IF_ERROR(renderer_.Start());
   Replay();
   if (died_at_) {
@@ -205,7 +203,6 @@ void Device::FailKept() {
 }
 
 void Device::OnRendererDied(const RendererDeath& death) {
-  NoteDeath();
   if (!died_at_) died_at_ = std::chrono::steady_clock::now();
   FailKept();
   // The heads keep their last picture.
@@ -221,20 +218,8 @@ void Device::OnRendererDied(const RendererDeath& death) {
   });
   const auto guilty = contexts_.find(death.guilty_ctx_id);
   if (guilty != contexts_.end()) guilty->second.poisoned = true;
-  if (three_d_off_) {
-    log::Error("3D turned off: the renderer died too often; 2D goes on",
-               {{"deaths", recent_deaths_}, {"window_s", kDeathWindow.count()}});
-  } else {
-    ScheduleRestart(kRestartTries);
-  }
+  if (!renderer_.off()) ScheduleRestart(kRestartTries);
   Settle();
-}
-
-void Device::NoteDeath() {
-  if (++recent_deaths_ >= kMaxRecentDeaths) three_d_off_ = true;
-  loop_.PostAfter(kDeathWindow, [alive = std::weak_ptr(alive_)] {
-    if (const auto device = alive.lock()) --(*device)->recent_deaths_;
-  });
 }
 
 void Device::ScheduleRestart(int tries) {

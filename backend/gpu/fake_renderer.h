@@ -27,12 +27,14 @@ class FakeRenderer final : public Renderer {
 
   void SetClient(RendererClient* client) override { client_ = client; }
   absl::Status Start() override {
+    if (turned_off) return absl::UnavailableError("turned off");
     if (!start_status.ok()) return start_status;
     running_ = true;
     ++starts;
     return absl::OkStatus();
   }
   bool running() const override { return running_; }
+  bool off() const override { return turned_off; }
   void SetMemory(std::shared_ptr<const guest::GuestMemory>) override { ++memory_tables; }
   absl::StatusOr<std::unique_ptr<SharedPixels>> AllocatePixels(size_t size_bytes) override {
     auto pixels = std::make_unique<Pixels>(*this, ++last_pixels_id_, size_bytes);
@@ -100,6 +102,7 @@ class FakeRenderer final : public Renderer {
 
   absl::Status start_status;
   bool hangs = false;
+  bool turned_off = false;
   int room = -1;  // commands that are taken yet; -1: any number
   int starts = 0, flushes = 0, memory_tables = 0;
   std::vector<Submitted> log;            // of the renderer that runs

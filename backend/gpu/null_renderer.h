@@ -13,6 +13,7 @@ class NullRenderer final : public Renderer {
   void SetClient(RendererClient*) override {}
   absl::Status Start() override { return None(); }
   bool running() const override { return false; }
+  bool off() const override { return true; }
   void SetMemory(std::shared_ptr<const guest::GuestMemory>) override {}
   absl::StatusOr<std::unique_ptr<SharedPixels>> AllocatePixels(size_t) override { return None(); }
   absl::Status Submit(const RenderCommand&, Completion, const Timeline&, uint64_t) override {

@@ -163,6 +163,9 @@ class Renderer {
   // executable). Comes back at once: commands may follow directly.
   virtual absl::Status Start() = 0;
   virtual bool running() const = 0;
+  // Start will not succeed any more before a Reset, whatever is waited for: a guest's commands
+  // ended too many renderers, or none can do what was offered. The only place where deaths count.
+  virtual bool off() const = 0;
 
   // Memory that later commands' guest ranges refer to. Blocks at most 100 ms for a running
   // renderer's acknowledgement, then kills it.
@@ -180,7 +183,8 @@ class Renderer {
   virtual void Flush() = 0;
 
   // Driver reset: what is in flight completes with kRendererDied before it returns, without
-  // OnRendererDied; afterwards the renderer is empty, or not running.
+  // OnRendererDied; afterwards the renderer is empty, or not running. The next guest may get
+  // another chance where the last one has used up its own.
   virtual void Reset() = 0;
 
   // Blocks until everything in flight is complete, at most `timeout_ms` (then the renderer is

@@ -291,6 +291,7 @@ void ProcessRenderer::Reset() {
     deferred_.clear();
     if (options_.stats != nullptr) options_.stats->Set(StatsValue::kRendererUp, 0);
   }
+  policy_.OnReset(Clock::now());
   wants_room_ = false;
   Dispatch();
 }

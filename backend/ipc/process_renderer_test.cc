@@ -23,7 +23,7 @@ class ProcessRendererTest : public RendererFixture {
     ProcessRenderer::Options options;
     options.link.argv = {RENDERCAR_RENDERER_PATH, "--serve"};
     options.restart.first_wait = std::chrono::milliseconds(0);
-    options.restart.max_blamed = 1'000'000;
+    options.restart.max_blamed = 3;
     return options;
   }
   void SetUp() override {
@@ -157,6 +157,34 @@ TEST_F(ProcessRendererTest, a_backing_in_lost_memory_fails_its_transfers) {
   renderer.SetMemory(smaller.memory);
   EXPECT_EQ(Result(renderer, Whole(gpu::Transfer::Direction::kToHost)), RenderResult::kRefused);
   EXPECT_TRUE(client.deaths.empty());
+}
+
+TEST_F(ProcessRendererTest, a_backing_works_again_when_its_memory_comes_back) {
+  MakeTarget(renderer, kContext, kTexture, kSide);
+  const GuestPages smaller(32768);
+  renderer.SetMemory(smaller.memory);
+  // Told while half of it is lost, as a new renderer is.
+  const std::array<gpu::GuestRange, 2> ranges{
+      {{GuestPages::kBase + 4096, 8192}, {GuestPages::kBase + 65536, 8192}}};
+  EXPECT_EQ(Result(renderer, gpu::AttachBacking{kTexture, ranges}), RenderResult::kRefused);
+  EXPECT_EQ(Result(renderer, Whole(gpu::Transfer::Direction::kToHost)), RenderResult::kRefused);
+  renderer.SetMemory(guest.memory);
+  EXPECT_EQ(Result(renderer, Whole(gpu::Transfer::Direction::kToHost)), RenderResult::kOk);
+}
+
+TEST_F(ProcessRendererTest, a_pause_that_a_renderer_misses_is_not_held_against_the_guest) {
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_TRUE(renderer.Start().ok());
+    gpu::CreateContext context;
+    context.ctx_id = kContext;
+    Send(renderer, context);
+    RunUntilComplete(last_token);
+    ::kill(renderer.pid(), SIGSTOP);
+    SendStream(renderer, kContext, frontend::VirglEncoder());
+    renderer.Quiesce(1);
+  }
+  EXPECT_EQ(client.deaths.size(), 4u);
+  EXPECT_FALSE(renderer.off());
 }
 
 TEST_F(ProcessRendererTest, quiesce_delivers_everything_before_it_returns) {

@@ -26,15 +26,28 @@ void RestartPolicy::OnDeath(Clock::time_point now, bool blamed) {
   }
   if (!blamed) return;
   blamed_.push_back(now);
-  while (now - blamed_.front() > options_.blame_window) blamed_.pop_front();
-  if (blamed_.size() >= options_.max_blamed) {
-    TurnOff(absl::StrCat("this guest's commands ended the renderer ", blamed_.size(),
-                         " times within ", options_.blame_window.count() / 1000, " s"));
+  ForgetOldBlame(now);
+  if (blamed_.size() >= options_.max_blamed && !off()) {
+    off_for_deaths_ = true;
+    off_reason_ = absl::StrCat("this guest's commands ended the renderer ", blamed_.size(),
+                               " times within ", options_.blame_window.count() / 1000, " s");
   }
 }
 
+void RestartPolicy::ForgetOldBlame(Clock::time_point now) {
+  while (!blamed_.empty() && now - blamed_.front() > options_.blame_window) blamed_.pop_front();
+}
+
+void RestartPolicy::OnReset(Clock::time_point now) {
+  ForgetOldBlame(now);
+  if (!off_for_deaths_ || blamed_.size() >= options_.max_blamed) return;
+  off_for_deaths_ = false;
+  off_reason_.clear();
+}
+
 void RestartPolicy::TurnOff(std::string why) {
-  if (!off()) off_reason_ = std::move(why);
+  if (!off() || off_for_deaths_) off_reason_ = std::move(why);
+  off_for_deaths_ = false;
 }
 
 }  // namespace rendercar::ipc

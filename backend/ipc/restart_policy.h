@@ -30,6 +30,9 @@ class RestartPolicy {
   void OnDeath(Clock::time_point now, bool blamed);
   // For good: no renderer any more.
   void TurnOff(std::string why);
+  // Another guest starts: it is not held to account for the deaths before it, unless they were just
+  // now (a guest that boots again and again kills no more renderers than one that does not).
+  void OnReset(Clock::time_point now);
   bool off() const { return !off_reason_.empty(); }
 
  private:
@@ -37,7 +40,10 @@ class RestartPolicy {
   Clock::time_point started_{};
   Clock::time_point not_before_{};
   uint32_t in_a_row_ = 0;
+  void ForgetOldBlame(Clock::time_point now);
+
   std::deque<Clock::time_point> blamed_;
+  bool off_for_deaths_ = false;
   std::string off_reason_;
 };
 

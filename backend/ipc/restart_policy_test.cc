@@ -66,5 +66,21 @@ TEST_F(RestartPolicyTest, three_deaths_by_a_guest_far_apart_do_not) {
   EXPECT_FALSE(policy.off());
 }
 
+TEST_F(RestartPolicyTest, another_guest_is_not_held_to_account_once_the_deaths_are_old) {
+  for (int i = 0; i < 3; ++i) Die(true);
+  policy.OnReset(now);
+  EXPECT_TRUE(policy.off());  // just now: booting again is no way around the rule
+  policy.OnReset(now + milliseconds(60'001));
+  EXPECT_FALSE(policy.off());
+  EXPECT_TRUE(policy.MayStart(now + milliseconds(60'001)).ok());
+}
+
+TEST_F(RestartPolicyTest, what_is_turned_off_for_another_reason_stays_so) {
+  for (int i = 0; i < 3; ++i) Die(true);
+  policy.TurnOff("the capability sets differ");
+  policy.OnReset(now + milliseconds(3'600'000));
+  EXPECT_TRUE(policy.off());
+}
+
 }  // namespace
 }  // namespace rendercar::ipc

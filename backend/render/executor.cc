@@ -123,9 +123,9 @@ Result RenderExecutor::Run(const gpu::AttachBacking& c) {
     return Result::kRefused;
   Backing& backing = backings_[c.resource_id];
   backing.ranges.assign(c.ranges.begin(), c.ranges.end());
-  if (Attach(c.resource_id, backing)) return Result::kOk;
-  backings_.erase(c.resource_id);
-  return Result::kRefused;
+  // Memory that is lost now may come back with another table: the backing stays, as the device
+  // believes.
+  return Answer(Attach(c.resource_id, backing));
 }
 
 Result RenderExecutor::Run(const gpu::DetachBacking& c) {

@@ -25,6 +25,7 @@ class InProcessRenderer final : public gpu::Renderer {
   void SetClient(gpu::RendererClient* client) override { client_ = client; }
   absl::Status Start() override;
   bool running() const override { return executor_ != nullptr; }
+  bool off() const override { return false; }
   void SetMemory(std::shared_ptr<const guest::GuestMemory> memory) override;
   absl::StatusOr<std::unique_ptr<gpu::SharedPixels>> AllocatePixels(size_t size_bytes) override;
   absl::Status Submit(const gpu::RenderCommand& command, gpu::Completion completion,
