@@ -45,6 +45,11 @@ void AddSocketFlags(CLI::App& app, Options& options) {
                "Listen again after a frontend has gone (default: end with exit code 0)");
 }
 
+void AddDisplayFlags(CLI::App& app, Options& options) {
+  app.add_flag("--headless", options.headless,
+               "Render only: report every head disabled and send no picture");
+}
+
 void AddRendererFlags(CLI::App& app, Options& options) {
   app.add_flag("--virgl", options.virgl, "Offer 3D by virgl");
   app.add_option("--render-node", options.render_node,
@@ -132,6 +137,7 @@ Parsed ParseOptions(int argc, char** argv) {
   app.footer(kExamples);
   ProgramFlags common(app, "rendercar-backend");
   AddSocketFlags(app, parsed.options);
+  AddDisplayFlags(app, parsed.options);
   AddRendererFlags(app, parsed.options);
   AddRendererLimitFlags(app, parsed.options);
   AddSessionFlags(app, parsed.options);

@@ -58,7 +58,8 @@ server::DeviceFactory MakeFactory(const Options& options, const RendererSetup& r
     dependencies.port = &port;
     dependencies.renderer = served.renderer.get();
     dependencies.stats = &stats;
-    served.device = gpu::GpuDevice::Create(dependencies, {options.limits, renderer.capabilities()});
+    served.device = gpu::GpuDevice::Create(
+        dependencies, {options.limits, renderer.capabilities(), options.headless});
     return served;
   };
 }

@@ -24,6 +24,7 @@ std::vector<std::string> BackendArgv(const std::string& program, const SessionVi
     if (view.share.render_node != share_env::kSoftwareNode)
       argv.push_back(absl::StrCat("--render-node=", view.share.render_node));
   }
+  if (view.spec.display_mode == DisplayMode::kHeadless) argv.push_back("--headless");
   if (!view.stats_path.empty()) argv.push_back(absl::StrCat("--stats-path=", view.stats_path));
   if (view.spec.video_memory_bytes != 0)
     argv.push_back(absl::StrCat("--max-video-memory=", view.spec.video_memory_bytes));

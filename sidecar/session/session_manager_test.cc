@@ -7,6 +7,8 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <optional>
 
 #include "common/epoll_loop.h"
@@ -17,6 +19,7 @@ namespace rendercar::sidecar {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 class SessionManagerTest : public ::testing::Test {
@@ -79,6 +82,18 @@ TEST_F(SessionManagerTest, a_new_session_listens_and_has_the_first_free_share) {
   EXPECT_EQ(session->share.id, "a");
   EXPECT_EQ(session->spec.video_memory_bytes, 1U << 20);
   EXPECT_TRUE(ConnectUnix(session->socket_path).ok());
+}
+
+TEST_F(SessionManagerTest, only_a_headless_session_has_a_backend_without_screens) {
+  SessionSpec spec;
+  spec.name = "blind";
+  spec.display_mode = DisplayMode::kHeadless;
+  const auto command_line = [](const absl::StatusOr<SessionView>& session) {
+    std::ifstream file("/proc/" + std::to_string(session->backend_pid) + "/cmdline");
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  EXPECT_THAT(command_line(Create(spec)), HasSubstr("--headless"));
+  EXPECT_THAT(command_line(Create("seeing")), Not(HasSubstr("--headless")));
 }
 
 TEST_F(SessionManagerTest, delete_leaves_nothing) {

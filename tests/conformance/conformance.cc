@@ -57,7 +57,9 @@ void Conformance::PowerOn(const FrontendOptions& options) {
 }
 
 void Conformance::PowerOn(VmOptions options) {
-  options.program = OwnBackend();
+  BackendProgram program = OwnBackend();
+  program.args.insert(program.args.end(), options.program.args.begin(), options.program.args.end());
+  options.program = std::move(program);
   if (has_stats_) options.program.args.push_back("--stats-path=" + (directory_ / "stats"));
   if (options.frontend.virgl) options.program.args.push_back("--virgl");
   absl::StatusOr<std::unique_ptr<TestVm>> vm = TestVm::PowerOn(options);
