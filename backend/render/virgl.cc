@@ -11,6 +11,7 @@ extern "C" {  // the header does not say it itself
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include "backend/render/gl_sync.h"
 #include "common/log.h"
@@ -24,6 +25,10 @@ namespace rendercar::render {
 namespace {
 
 static_assert(sizeof(virgl_box) == sizeof(gpu::Box));
+
+// VIRTIO_GPU_CAPSET_VIRGL and VIRTIO_GPU_CAPSET_VIRGL2
+constexpr uint32_t kCapsetVirgl = 1;
+constexpr uint32_t kCapsetVirgl2 = 2;
 
 // The one instance's options; virglrenderer keeps pointers into here.
 Virgl::Options* g_options = nullptr;
@@ -88,6 +93,21 @@ int Flags(bool has_render_node) {
 #endif
   if (!has_render_node) flags |= VIRGL_RENDERER_USE_SURFACELESS;
   return flags;
+}
+
+// The host's video memory in capset 2 (union virgl_caps of virgl_hw.h, which only grows). A guest
+// may use what its session's limit says, and where OpenGL cannot tell, virglrenderer 1.1 leaves the
+// field uninitialised: other bytes at each start, and a piece of this process's stack.
+void LeaveOutVideoMemory(std::span<std::byte> capset) {
+  constexpr size_t kCapabilityBitsV2At = 688;
+  constexpr size_t kMaxVideoMemoryAt = 692;
+  constexpr uint32_t kVideoMemoryBit = 1U << 1;  // VIRGL_CAP_V2_VIDEO_MEMORY
+  if (capset.size() < kMaxVideoMemoryAt + sizeof(uint32_t)) return;
+  uint32_t bits = 0;
+  std::memcpy(&bits, &capset[kCapabilityBitsV2At], sizeof(bits));
+  bits &= ~kVideoMemoryBit;
+  std::memcpy(&capset[kCapabilityBitsV2At], &bits, sizeof(bits));
+  std::memset(&capset[kMaxVideoMemoryAt], 0, sizeof(uint32_t));
 }
 
 virgl_box ToVirgl(const gpu::Box& box) { return {box.x, box.y, box.z, box.w, box.h, box.d}; }
@@ -212,13 +232,14 @@ int Virgl::poll_fd() const { return virgl_renderer_get_poll_fd(); }
 gpu::RendererCapabilities Virgl::Capabilities() const {
   gpu::RendererCapabilities capabilities;
   capabilities.gl_renderer = CurrentGlRenderer();
-  for (const uint32_t id : {1u, 2u}) {  // VIRTIO_GPU_CAPSET_VIRGL, VIRTIO_GPU_CAPSET_VIRGL2
+  for (const uint32_t id : {kCapsetVirgl, kCapsetVirgl2}) {
     uint32_t version = 0;
     uint32_t size = 0;
     virgl_renderer_get_cap_set(id, &version, &size);
     if (size == 0) continue;
     gpu::Capset capset{id, version, std::vector<std::byte>(size)};
     virgl_renderer_fill_caps(id, version, capset.data.data());
+    if (id == kCapsetVirgl2) LeaveOutVideoMemory(capset.data);
     capabilities.capsets.push_back(std::move(capset));
   }
   return capabilities;

@@ -39,7 +39,7 @@ class VirglEncoder {
   // Any command, right or wrong.
   void Command(uint32_t command, uint32_t object, std::span<const uint32_t> words) {
     words_.push_back(command | object << 8 | static_cast<uint32_t>(words.size()) << 16);
-    words_.insert(words_.end(), words.begin(), words.end());
+    for (const uint32_t word : words) words_.push_back(word);
   }
 
   std::span<const std::byte> bytes() const { return std::as_bytes(std::span(words_)); }
