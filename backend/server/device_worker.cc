@@ -22,6 +22,10 @@ namespace {
 constexpr auto kBatchTime = std::chrono::milliseconds(4);
 constexpr uint32_t kRequestsBetweenLooks = 8;
 
+// A batch's answers are published in pieces of so many: the driver works on the first while the
+// device works on the rest, and is still notified once as long as it keeps looking.
+constexpr uint32_t kPublishAtOnce = 16;
+
 log::RateLimit late_limit;
 log::RateLimit lost_limit;
 
@@ -209,7 +213,11 @@ void DeviceWorker::Complete(gpu::Queue queue, uint16_t head, uint32_t written_by
     return;
   }
   to->Push(head, written_bytes);
-  if (batching_ || std::exchange(publish_posted_, true)) return;
+  if (batching_) {
+    if (++unpublished_ >= kPublishAtOnce) PublishUsed();
+    return;
+  }
+  if (std::exchange(publish_posted_, true)) return;
   // Answers that come together are published together, when the loop has seen them all.
   loop_.Post([this, alive = alive_] {
     if (*alive) PublishUsed();
@@ -218,6 +226,7 @@ void DeviceWorker::Complete(gpu::Queue queue, uint16_t head, uint32_t written_by
 
 void DeviceWorker::PublishUsed() {
   publish_posted_ = false;
+  unpublished_ = 0;
   for (auto& ring : rings_) ring->PublishUsed();
 }
 
@@ -231,9 +240,7 @@ void DeviceWorker::Schedule() {
 }
 
 void DeviceWorker::OnKick(uint32_t index) {
-  // A request that comes soon after the sleep began would have been found by looking a bit longer.
-  if (may_poll_ && Clock::now() - slept_since_ < kWorthPolling)
-    poll_time_ = std::min<std::chrono::nanoseconds>(2 * poll_time_ + kFirstPoll, kLongestPoll);
+  LearnPollTime(Clock::now() - slept_since_);
   Process();
   Vring& ring = *rings_[index];
   if (index != static_cast<uint32_t>(gpu::Queue::kControl) || !ring.active()) return;
@@ -242,6 +249,15 @@ void DeviceWorker::OnKick(uint32_t index) {
   loop_.PostAfter(kFirstRequest, [this, alive = alive_] {
     if (*alive) LookForPrivateMemory();
   });
+}
+
+// As a hypervisor's halt polling does: a request that came soon after the sleep began would have
+// been found by looking longer, one that came late makes looking a waste.
+void DeviceWorker::LearnPollTime(std::chrono::nanoseconds slept) {
+  if (!may_poll_) return;
+  poll_time_ = slept < kWorthPolling
+                   ? std::min<std::chrono::nanoseconds>(2 * poll_time_ + kFirstPoll, kLongestPoll)
+                   : poll_time_ / 4;
 }
 
 // A memfd with share=off arrives like shared memory, but the VM writes into a copy of its own.
@@ -284,7 +300,6 @@ bool DeviceWorker::Poll() {
       if (ring->active() && ring->queue()->HasRequests()) return true;
     CpuRelax();
   } while (Clock::now() < until);
-  poll_time_ = poll_time_ / 2 < kFirstPoll ? std::chrono::nanoseconds(0) : poll_time_ / 2;
   return false;
 }
 

@@ -72,6 +72,7 @@ class DeviceWorker final : public gpu::QueuePort {
   // for and it is time to sleep.
   bool AwaitRequests();
   bool Poll();
+  void LearnPollTime(std::chrono::nanoseconds slept);
   // Process soon, after what else waits on the loop.
   void Schedule();
   void PublishUsed();
@@ -87,6 +88,7 @@ class DeviceWorker final : public gpu::QueuePort {
   bool batching_ = false;
   bool process_posted_ = false;
   bool publish_posted_ = false;
+  uint32_t unpublished_ = 0;
   bool private_memory_looked_for_ = false;
   // How long the rings are looked at before sleeping; adapts to whether that finds anything.
   std::chrono::nanoseconds poll_time_{0};
