@@ -8,15 +8,15 @@
 
 namespace rendercar::sidecar {
 
-KubevirtServer::KubevirtServer(EventLoop& loop, SessionManager& sessions,
+KubevirtServer::KubevirtServer(EventLoop& loop, SessionManager& sessions, HookReport& report,
                                const SessionSpec& defaults, std::function<void()> on_shutdown)
-    : hook_(loop, sessions, defaults, std::move(on_shutdown)) {}
+    : hook_(loop, sessions, report, defaults, std::move(on_shutdown)) {}
 
 absl::StatusOr<std::unique_ptr<KubevirtServer>> KubevirtServer::Start(
-    EventLoop& loop, SessionManager& sessions, const KubevirtPlace& place,
+    EventLoop& loop, SessionManager& sessions, HookReport& report, const KubevirtPlace& place,
     const SessionSpec& defaults, const UidPolicy& policy, std::function<void()> on_shutdown) {
   std::unique_ptr<KubevirtServer> server(
-      new KubevirtServer(loop, sessions, defaults, std::move(on_shutdown)));
+      new KubevirtServer(loop, sessions, report, defaults, std::move(on_shutdown)));
   server->socket_ = *place.socket;
   RC_ASSIGN_OR_RETURN(server->server_, UnixGrpcServer::Start(
                                            loop, server->socket_.bound, policy,

@@ -16,10 +16,10 @@ namespace rendercar::sidecar {
 
 class KubevirtServer {
  public:
-  // `loop` and `sessions` outlive this object. `defaults`: the session of a VM that asks for
-  // nothing.
+  // `loop`, `sessions` and `report` outlive this object. `defaults`: the session of a VM that asks
+  // for nothing.
   static absl::StatusOr<std::unique_ptr<KubevirtServer>> Start(
-      EventLoop& loop, SessionManager& sessions, const KubevirtPlace& place,
+      EventLoop& loop, SessionManager& sessions, HookReport& report, const KubevirtPlace& place,
       const SessionSpec& defaults, const UidPolicy& policy, std::function<void()> on_shutdown);
 
   // Lets KubeVirt find the socket; when a VMM can connect already.
@@ -28,8 +28,8 @@ class KubevirtServer {
   void Shutdown(std::chrono::milliseconds grace);
 
  private:
-  KubevirtServer(EventLoop& loop, SessionManager& sessions, const SessionSpec& defaults,
-                 std::function<void()> on_shutdown);
+  KubevirtServer(EventLoop& loop, SessionManager& sessions, HookReport& report,
+                 const SessionSpec& defaults, std::function<void()> on_shutdown);
 
   DomainHook hook_;
   HookInfoService info_;

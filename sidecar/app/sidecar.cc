@@ -174,7 +174,8 @@ absl::Status Sidecar::StartServers() {
   if (options_.metrics_address != kOff) {
     auto collector = std::make_shared<SessionCollector>([this] { return Snapshot(); },
                                                         [] { return ReadContainerUsage(); });
-    RC_ASSIGN_OR_RETURN(metrics_, MetricsServer::Start(options_.metrics_address, collector));
+    RC_ASSIGN_OR_RETURN(metrics_,
+                        MetricsServer::Start(options_.metrics_address, {collector, hooks_}));
     facts.metrics_address = metrics_->address();
   }
   RC_RETURN_IF_ERROR(StartControl(facts));
@@ -205,7 +206,7 @@ absl::Status Sidecar::StartControl(const ServerFacts& facts) {
 }
 
 absl::Status Sidecar::StartKubevirt(SessionSpec defaults) {
-  RC_ASSIGN_OR_RETURN(kubevirt_, KubevirtServer::Start(loop_, sessions_, place_, defaults,
+  RC_ASSIGN_OR_RETURN(kubevirt_, KubevirtServer::Start(loop_, sessions_, *hooks_, place_, defaults,
                                                        UidPolicy{options_.allow_uids}, [this] {
                                                          BeginShutdown("virt-launcher asked");
                                                        }));

@@ -15,6 +15,7 @@
 #include "sidecar/control/control_service.h"
 #include "sidecar/control/unix_grpc_server.h"
 #include "sidecar/definition/vhost_user_json.h"
+#include "sidecar/metrics/hook_metrics.h"
 #include "sidecar/metrics/metrics_server.h"
 #include "sidecar/metrics/session_collector.h"
 #include "sidecar/session/session_manager.h"
@@ -58,6 +59,7 @@ class Sidecar {
   OrphanReaper reaper_;
   std::vector<std::string> made_directories_;  // removed at the end
   OwnedFile json_;
+  const std::shared_ptr<HookMetrics> hooks_ = std::make_shared<HookMetrics>();
   std::unique_ptr<MetricsServer> metrics_;
   std::unique_ptr<ControlService> service_;
   std::unique_ptr<UnixGrpcServer> server_;

@@ -17,10 +17,11 @@ constexpr std::chrono::milliseconds kBudget(4'500);
 
 }  // namespace
 
-DomainHook::DomainHook(EventLoop& loop, SessionManager& sessions, SessionSpec defaults,
-                       std::function<void()> on_shutdown)
+DomainHook::DomainHook(EventLoop& loop, SessionManager& sessions, HookReport& report,
+                       SessionSpec defaults, std::function<void()> on_shutdown)
     : loop_(loop),
       sessions_(sessions),
+      report_(report),
       defaults_(std::move(defaults)),
       on_shutdown_(std::move(on_shutdown)) {}
 
@@ -33,6 +34,14 @@ absl::StatusOr<SessionView> DomainHook::Ensure(const SessionSpec& spec) {
 
 absl::StatusOr<std::string> DomainHook::MutateDomain(const std::string& xml,
                                                      const std::string& vmi_json) {
+  const auto since = std::chrono::steady_clock::now();
+  auto result = AddGpu(xml, vmi_json);
+  report_.Answered(Hook::kDefineDomain, result.status(), std::chrono::steady_clock::now() - since);
+  return result;
+}
+
+absl::StatusOr<std::string> DomainHook::AddGpu(const std::string& xml,
+                                               const std::string& vmi_json) {
   RC_ASSIGN_OR_RETURN(const VmiRequest request, ParseVmi(vmi_json, defaults_));
   if (request.live_migratable) {
     log::Warning("VM cannot be live-migrated with this GPU; set evictionStrategy: None or External",
@@ -49,13 +58,18 @@ absl::StatusOr<std::string> DomainHook::MutateDomain(const std::string& xml,
 }
 
 absl::Status DomainHook::ExecuteNodeHook(const std::string& hook_point) {
-  if (hook_point != "PreMigrationSource") return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      "a VM with a rendercar GPU cannot be live-migrated: QEMU has no way to move the state of a "
-      "vhost-user GPU; shut the VM down, and set evictionStrategy: None or External on it");
+  absl::Status result;
+  if (hook_point == "PreMigrationSource") {
+    result = absl::FailedPreconditionError(
+        "a VM with a rendercar GPU cannot be live-migrated: QEMU has no way to move the state of a "
+        "vhost-user GPU; shut the VM down, and set evictionStrategy: None or External on it");
+  }
+  report_.Answered(Hook::kNodeHook, result, std::chrono::nanoseconds(0));
+  return result;
 }
 
 void DomainHook::Shutdown() {
+  report_.Answered(Hook::kShutdown, absl::OkStatus(), std::chrono::nanoseconds(0));
   loop_.Post([this] { on_shutdown_(); });
 }
 

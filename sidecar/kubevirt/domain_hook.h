@@ -8,6 +8,7 @@
 
 #include "common/event_loop.h"
 #include "common/status.h"
+#include "sidecar/kubevirt/hook_report.h"
 #include "sidecar/session/session_manager.h"
 
 namespace rendercar::sidecar {
@@ -16,7 +17,7 @@ class DomainHook {
  public:
   // All outlive this object; `sessions` is used on the loop only. `defaults` is the session of a VM
   // that asks for nothing; its name is every VM's. `on_shutdown` runs on the loop.
-  DomainHook(EventLoop& loop, SessionManager& sessions, SessionSpec defaults,
+  DomainHook(EventLoop& loop, SessionManager& sessions, HookReport& report, SessionSpec defaults,
              std::function<void()> on_shutdown);
 
   // The domain with the GPU, the same bytes for the same input. May be called any number of times
@@ -31,9 +32,11 @@ class DomainHook {
 
  private:
   absl::StatusOr<SessionView> Ensure(const SessionSpec& spec);
+  absl::StatusOr<std::string> AddGpu(const std::string& xml, const std::string& vmi_json);
 
   EventLoop& loop_;
   SessionManager& sessions_;
+  HookReport& report_;
   const SessionSpec defaults_;
   const std::function<void()> on_shutdown_;
 };

@@ -6,6 +6,7 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_split.h>
 
+#include <algorithm>
 #include <fstream>
 #include <vector>
 
@@ -56,6 +57,25 @@ std::optional<double> ReadCpuStat(const std::string& path) {
   return std::nullopt;
 }
 
+// Lines "some avg10=0.00 avg60=0.00 avg300=0.00 total=MICROSECONDS".
+void ReadPressure(const std::string& path, const std::string& resource, ContainerUsage& usage) {
+  std::ifstream file(path);
+  std::string line;
+  while (std::getline(file, line)) {
+    const std::vector<std::string> words = absl::StrSplit(line, ' ');
+    uint64_t us = 0;
+    if (words.size() != 5 || (words[0] != "some" && words[0] != "full") ||
+        words[4].rfind("total=", 0) != 0 || !absl::SimpleAtoi(words[4].substr(6), &us))
+      continue;
+    usage.pressure.push_back({resource, words[0], static_cast<double>(us) / 1e6});
+  }
+}
+
+bool Has(const ContainerUsage& usage, const std::string& resource) {
+  return std::any_of(usage.pressure.begin(), usage.pressure.end(),
+                     [&](const auto& each) { return each.resource == resource; });
+}
+
 ContainerUsage ReadV2(const std::string& mount, const std::optional<std::string>& own) {
   ContainerUsage usage;
   if (!own) return usage;
@@ -63,6 +83,12 @@ ContainerUsage ReadV2(const std::string& mount, const std::optional<std::string>
   usage.memory_limit_bytes = ReadOwn(mount, own, "memory.max");  // "max" is no number
   usage.cpu_seconds = ReadCpuStat(absl::StrCat(mount, *own, "/cpu.stat"));
   if (!usage.cpu_seconds) usage.cpu_seconds = ReadCpuStat(absl::StrCat(mount, "/cpu.stat"));
+  for (const char* resource : {"cpu", "memory", "io"}) {
+    const std::string file = absl::StrCat("/", resource, ".pressure");
+    ReadPressure(absl::StrCat(mount, *own, file), resource, usage);
+    if (own->empty() || Has(usage, resource)) continue;
+    ReadPressure(absl::StrCat(mount, file), resource, usage);
+  }
   return usage;
 }
 

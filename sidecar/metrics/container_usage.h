@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace rendercar::sidecar {
 
@@ -13,6 +14,12 @@ struct ContainerUsage {
   std::optional<double> cpu_seconds;
   std::optional<uint64_t> memory_bytes;
   std::optional<uint64_t> memory_limit_bytes;  // absent too when there is no limit
+  struct Pressure {
+    std::string resource;  // cpu, memory or io
+    std::string tasks;     // some or full
+    double seconds = 0;
+  };
+  std::vector<Pressure> pressure;  // version 2 with PSI only
 };
 
 // `root`: where cgroup file systems are mounted; `self`: the process's own list of cgroups.

@@ -35,6 +35,21 @@ TEST_F(ContainerUsageTest, version_2_in_a_cgroup_namespace) {
   EXPECT_EQ(usage.cpu_seconds, 1.5);
 }
 
+TEST_F(ContainerUsageTest, version_2_pressure) {
+  Write("self", "0::/\n");
+  Write("cgroup/memory.current", "1000\n");
+  Write("cgroup/cpu.pressure",
+        "some avg10=0.00 avg60=0.00 avg300=0.00 total=2500000\n"
+        "full avg10=0.00 avg60=0.00 avg300=0.00 total=1\nnew words\n");
+  Write("cgroup/io.pressure", "some avg10=0.00 avg60=0.00 avg300=0.00 total=x\n");
+  const ContainerUsage usage = Read();
+  ASSERT_EQ(usage.pressure.size(), 2U);
+  EXPECT_EQ(usage.pressure[0].resource, "cpu");
+  EXPECT_EQ(usage.pressure[0].tasks, "some");
+  EXPECT_EQ(usage.pressure[0].seconds, 2.5);
+  EXPECT_EQ(usage.pressure[1].tasks, "full");
+}
+
 TEST_F(ContainerUsageTest, version_2_with_a_path_and_no_limit) {
   Write("self", "0::/pod/c1\n");
   Write("cgroup/pod/c1/memory.current", "7\n");

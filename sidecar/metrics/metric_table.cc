@@ -10,6 +10,11 @@ namespace {
 constexpr prometheus::MetricType kCounter = prometheus::MetricType::Counter;
 constexpr prometheus::MetricType kGauge = prometheus::MetricType::Gauge;
 
+const char* TypeName(prometheus::MetricType type) {
+  if (type == kCounter) return "counter";
+  return type == kGauge ? "gauge" : "histogram";
+}
+
 PageMetric Page(StatsValue value, const char* name, prometheus::MetricType type, const char* help) {
   return {value, {name, type, help, kSessionLabels}};
 }
@@ -53,6 +58,32 @@ const std::vector<PageMetric>& PageMetrics() {
            "Display sockets received from the VMM."),
       Page(StatsValue::kQueueNotifications, "rendercar_queue_notifications_total", kCounter,
            "Interrupts requested for used buffers."),
+      Page(StatsValue::kResourceBytesLimit, "rendercar_resource_limit_bytes", kGauge,
+           "What rendercar_resource_bytes may reach; the guest is refused more."),
+      Page(StatsValue::kResourcesLimit, "rendercar_resources_limit", kGauge,
+           "What rendercar_resources may reach."),
+      Page(StatsValue::kContextsLimit, "rendercar_contexts_limit", kGauge,
+           "What rendercar_contexts may reach."),
+      Page(StatsValue::kRequestsInFlight, "rendercar_requests_in_flight", kGauge,
+           "Requests that wait for the renderer or for an earlier fence."),
+      Page(StatsValue::kQueueStalls, "rendercar_queue_stalls_total", kCounter,
+           "Times that requests had to stay in the queue, since too many were in flight."),
+      Page(StatsValue::kFlushedPixels, "rendercar_flushed_pixels_total", kCounter,
+           "Pixels that the guest flushed; a quarter of rendercar_display_bytes_total of them had "
+           "changed and were sent."),
+      Page(StatsValue::kSandboxKills, "rendercar_sandbox_kills_total", kCounter,
+           "Renderer processes that the sandbox ended at a forbidden system call."),
+  };
+  return *metrics;
+}
+
+const std::vector<DurationMetric>& DurationMetrics() {
+  static const auto* metrics = new std::vector<DurationMetric>{
+      {StatsHistogram::kCommand2d, "2d", kCommandDuration},
+      {StatsHistogram::kCommand3d, "3d", kCommandDuration},
+      {StatsHistogram::kCommandOther, "other", kCommandDuration},
+      {StatsHistogram::kFence, nullptr, kFenceDuration},
+      {StatsHistogram::kRecovery, nullptr, kRecoveryDuration},
   };
   return *metrics;
 }
@@ -62,15 +93,17 @@ std::vector<Metric> AllMetrics() {
                               kSessionUp, kBackendUp,  kBackendRestarts, kSessionCreated,
                               kCommands,  kGuestErrors};
   for (const PageMetric& page : PageMetrics()) metrics.push_back(page.metric);
-  metrics.insert(metrics.end(), {kContainerCpu, kContainerMemory, kContainerMemoryLimit});
+  metrics.insert(metrics.end(),
+                 {kCommandDuration, kFenceDuration, kRecoveryDuration, kHookCalls, kHookDuration,
+                  kContainerCpu, kContainerMemory, kContainerMemoryLimit, kContainerPressure});
   return metrics;
 }
 
 std::string MetricsMarkdown() {
   std::string text = "| metric | type | labels | meaning |\n| --- | --- | --- | --- |\n";
   for (const Metric& metric : AllMetrics()) {
-    text += fmt::format("| `{}` | {} | {} | {} |\n", metric.name,
-                        metric.type == kCounter ? "counter" : "gauge", metric.labels, metric.help);
+    text += fmt::format("| `{}` | {} | {} | {} |\n", metric.name, TypeName(metric.type),
+                        metric.labels, metric.help);
   }
   return text;
 }

@@ -59,6 +59,35 @@ inline constexpr Metric kContainerMemory{"rendercar_container_memory_bytes",
 inline constexpr Metric kContainerMemoryLimit{
     "rendercar_container_memory_limit_bytes", prometheus::MetricType::Gauge,
     "Memory limit of the sidecar's cgroup; absent without a limit.", ""};
+inline constexpr Metric kContainerPressure{
+    "rendercar_container_pressure_seconds_total", prometheus::MetricType::Counter,
+    "Time that tasks of the sidecar's cgroup waited for a resource: some of them, or all; absent "
+    "where the kernel does not tell.",
+    "resource, tasks"};
+inline constexpr Metric kCommandDuration{
+    "rendercar_command_duration_seconds", prometheus::MetricType::Histogram,
+    "From a request's arrival to its answer, by kind of command (2d, 3d, other).",
+    "session, render_node, share, kind"};
+inline constexpr Metric kFenceDuration{
+    "rendercar_fence_duration_seconds", prometheus::MetricType::Histogram,
+    "From a fenced request's arrival to the signal of its fence.", kSessionLabels};
+inline constexpr Metric kRecoveryDuration{
+    "rendercar_renderer_recovery_seconds", prometheus::MetricType::Histogram,
+    "From a renderer's death until its successor was sent all that the guest has.", kSessionLabels};
+inline constexpr Metric kHookCalls{
+    "rendercar_hook_calls_total", prometheus::MetricType::Counter,
+    "KubeVirt's calls, by hook and result: ok, or the gRPC code of the refusal.", "hook, result"};
+inline constexpr Metric kHookDuration{"rendercar_hook_duration_seconds",
+                                      prometheus::MetricType::Histogram,
+                                      "How long KubeVirt waited for an answer.", "hook"};
+
+// A histogram of the statistics page; `kind` is its label of that name, or null.
+struct DurationMetric {
+  StatsHistogram histogram;
+  const char* kind;
+  Metric metric;
+};
+const std::vector<DurationMetric>& DurationMetrics();
 
 // Metrics that are one value of the statistics page.
 struct PageMetric {

@@ -28,7 +28,8 @@ absl::Status CheckAddress(const std::string& address) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Start(
-    const std::string& address, std::shared_ptr<prometheus::Collectable> collectable) {
+    const std::string& address,
+    std::vector<std::shared_ptr<prometheus::Collectable>> collectables) {
   RC_RETURN_IF_ERROR(CheckAddress(address));
   std::unique_ptr<prometheus::Exposer> exposer;
   try {  // the library throws when it cannot listen, and does not say why
@@ -39,17 +40,17 @@ absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Start(
         "': the port is taken or the address is not this machine's; choose another with "
         "--metrics-address, or off"));
   }
-  exposer->RegisterCollectable(collectable);
+  for (const auto& each : collectables) exposer->RegisterCollectable(each);
   const std::string bound =
       absl::StrCat(address.substr(0, address.rfind(':') + 1), exposer->GetListeningPorts().front());
   return std::unique_ptr<MetricsServer>(
-      new MetricsServer(std::move(exposer), std::move(collectable), bound));
+      new MetricsServer(std::move(exposer), std::move(collectables), bound));
 }
 
 MetricsServer::MetricsServer(std::unique_ptr<prometheus::Exposer> exposer,
-                             std::shared_ptr<prometheus::Collectable> collectable,
+                             std::vector<std::shared_ptr<prometheus::Collectable>> collectables,
                              std::string address)
-    : collectable_(std::move(collectable)),
+    : collectables_(std::move(collectables)),
       exposer_(std::move(exposer)),
       address_(std::move(address)) {}
 

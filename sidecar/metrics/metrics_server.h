@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/status.h"
 
@@ -20,7 +21,8 @@ class MetricsServer {
   // `address` is "HOST:PORT"; port 0 takes a free one. Fails with a sentence that names the address
   // and the flag.
   static absl::StatusOr<std::unique_ptr<MetricsServer>> Start(
-      const std::string& address, std::shared_ptr<prometheus::Collectable> collectable);
+      const std::string& address,
+      std::vector<std::shared_ptr<prometheus::Collectable>> collectables);
   ~MetricsServer();
 
   // "HOST:PORT" with the port that is really used.
@@ -28,9 +30,10 @@ class MetricsServer {
 
  private:
   MetricsServer(std::unique_ptr<prometheus::Exposer> exposer,
-                std::shared_ptr<prometheus::Collectable> collectable, std::string address);
+                std::vector<std::shared_ptr<prometheus::Collectable>> collectables,
+                std::string address);
 
-  std::shared_ptr<prometheus::Collectable> collectable_;
+  const std::vector<std::shared_ptr<prometheus::Collectable>> collectables_;
   std::unique_ptr<prometheus::Exposer> exposer_;
   std::string address_;
 };

@@ -4,6 +4,7 @@
 
 #include <prometheus/metric_family.h>
 
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -33,6 +34,12 @@ class FamilyBuilder {
     } else {
       sample.gauge.value = value;
     }
+    family_.metric.push_back(std::move(sample));
+  }
+  void Add(Labels labels, prometheus::ClientMetric::Histogram value) {
+    prometheus::ClientMetric sample;
+    sample.label = std::move(labels);
+    sample.histogram = std::move(value);
     family_.metric.push_back(std::move(sample));
   }
   void AppendTo(Families& families) && {
@@ -154,6 +161,40 @@ void AddPageValues(const std::vector<Scraped>& all, Families& families) {
   }
 }
 
+prometheus::ClientMetric::Histogram ToHistogram(const StatsDurations& durations) {
+  prometheus::ClientMetric::Histogram histogram;
+  for (size_t i = 0; i < durations.buckets.size(); ++i) {
+    histogram.sample_count += durations.buckets[i];
+    const double bound =
+        i < kStatsBuckets ? StatsBucketSeconds(i) : std::numeric_limits<double>::infinity();
+    histogram.bucket.push_back({histogram.sample_count, bound});
+  }
+  histogram.sample_sum = static_cast<double>(durations.sum_ns) * 1e-9;
+  return histogram;
+}
+
+void AddDurations(const std::vector<Scraped>& all, Families& families) {
+  for (const Metric& metric : {kCommandDuration, kFenceDuration, kRecoveryDuration}) {
+    FamilyBuilder family(metric);
+    for (const DurationMetric& each : DurationMetrics()) {
+      if (each.metric.name != metric.name) continue;
+      for (const Scraped& one : all) {
+        if (!one.stats.ok()) continue;
+        const Labels kind = each.kind == nullptr ? Labels{} : Labels{{"kind", each.kind}};
+        family.Add(LabelsOf(one, kind), ToHistogram((*one.stats)[each.histogram]));
+      }
+    }
+    std::move(family).AppendTo(families);
+  }
+}
+
+void AddPressure(const ContainerUsage& usage, Families& families) {
+  FamilyBuilder family(kContainerPressure);
+  for (const ContainerUsage::Pressure& each : usage.pressure)
+    family.Add({{"resource", each.resource}, {"tasks", each.tasks}}, each.seconds);
+  std::move(family).AppendTo(families);
+}
+
 template <typename T>
 void AddOptional(const Metric& metric, const std::optional<T>& value, Families& families) {
   if (!value) return;
@@ -174,6 +215,7 @@ void AddProcess(const std::vector<ShareUse>& shares, const ContainerUsage& usage
   AddOptional(kContainerCpu, usage.cpu_seconds, families);
   AddOptional(kContainerMemory, usage.memory_bytes, families);
   AddOptional(kContainerMemoryLimit, usage.memory_limit_bytes, families);
+  AddPressure(usage, families);
 }
 
 }  // namespace
@@ -192,6 +234,7 @@ std::vector<prometheus::MetricFamily> SessionCollector::Collect() const {
   AddSessions(all, families);
   AddCommands(all, families);
   AddPageValues(all, families);
+  AddDurations(all, families);
   return families;
 }
 

@@ -8,6 +8,7 @@
 #include <prometheus/text_serializer.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -15,6 +16,7 @@
 #include "common/stats_page.h"
 #include "common/subprocess.h"
 #include "common/temp_dir.h"
+#include "sidecar/metrics/hook_metrics.h"
 #include "sidecar/metrics/metric_table.h"
 #include "sidecar/metrics/metrics_server.h"
 
@@ -41,7 +43,7 @@ std::vector<prometheus::MetricFamily> Collect(const std::vector<SessionView>& se
         return MetricsSource{sessions, {{sessions[0].share, "gpu0"}}};
       },
       [] {
-        return ContainerUsage{1.5, 100, 200};
+        return ContainerUsage{1.5, 100, 200, {{"cpu", "some", 2.5}}};
       });
   return collector.Collect();
 }
@@ -71,6 +73,42 @@ TEST(SessionCollectorTest, shows_the_numbers_of_the_page) {
   EXPECT_THAT(text, HasSubstr("rendercar_session_up" + labels + "} 1\n"));
 }
 
+TEST(SessionCollectorTest, shows_durations_as_cumulative_buckets) {
+  const TempDir dir;
+  auto stats = StatsWriter::Create(dir / "gpu0.stats");
+  ASSERT_TRUE(stats.ok());
+  stats->Observe(StatsHistogram::kFence, std::chrono::microseconds(2));
+  stats->Observe(StatsHistogram::kFence, std::chrono::hours(1));
+  stats->Observe(StatsHistogram::kCommand3d, std::chrono::microseconds(1));
+  const std::string text = Scrape({Gpu0(dir / "gpu0.stats")});
+  const std::string labels = kLabels;
+  const std::string fences = "rendercar_fence_duration_seconds_bucket" + labels;
+  EXPECT_THAT(text, HasSubstr(fences + ",le=\"1e-06\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr(fences + ",le=\"2e-06\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr(fences + ",le=\"8.388608\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr(fences + ",le=\"+Inf\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("rendercar_fence_duration_seconds_sum" + labels + "} 3600.000002\n"));
+  EXPECT_THAT(text,
+              HasSubstr("rendercar_command_duration_seconds_count" + labels + ",kind=\"3d\"} 1\n"));
+}
+
+// The number of series is the number of sessions times a constant, whatever guests and pods write.
+TEST(SessionCollectorTest, a_page_of_garbage_makes_no_more_series_than_an_empty_one) {
+  const TempDir dir;
+  ASSERT_TRUE(StatsWriter::Create(dir / "empty.stats").ok());
+  ASSERT_TRUE(StatsWriter::Create(dir / "full.stats").ok());
+  std::fstream page(dir / "full.stats", std::ios::in | std::ios::out | std::ios::binary);
+  page.seekp(16);
+  page << std::string(sizeof(StatsPage) - 16, '\xff') << std::flush;
+  const auto series = [](const std::string& text) {
+    return std::count(text.begin(), text.end(), '\n');
+  };
+  const std::string empty = Scrape({Gpu0(dir / "empty.stats")});
+  EXPECT_EQ(series(Scrape({Gpu0(dir / "full.stats")})), series(empty));
+  const auto one_more = series(Scrape({Gpu0(dir / "empty.stats"), Gpu0(dir / "empty.stats")}));
+  EXPECT_LE(one_more - series(empty), 300);  // docs/metrics.md names this number
+}
+
 TEST(SessionCollectorTest, without_a_page_the_session_is_still_shown) {
   const std::string text = Scrape({Gpu0("/nonexistent")});
   EXPECT_THAT(text, HasSubstr("rendercar_backend_up"));
@@ -92,6 +130,7 @@ TEST(MetricTableTest, every_scraped_metric_is_in_the_table) {
   for (const Metric& metric : AllMetrics()) known.insert(metric.name);
   std::set<std::string> scraped;
   for (const auto& family : Collect({Gpu0(dir / "gpu0.stats")})) scraped.insert(family.name);
+  for (const auto& family : HookMetrics().Collect()) scraped.insert(family.name);
   EXPECT_EQ(scraped, known);
 }
 
@@ -117,8 +156,28 @@ TEST(MetricTableTest, promtool_has_nothing_to_say) {
   EXPECT_TRUE(end->clean()) << end->ToString();
 }
 
+TEST(HookMetricsTest, every_result_is_there_before_the_first_call) {
+  HookMetrics hooks;
+  const auto scrape = [&] { return prometheus::TextSerializer().Serialize(hooks.Collect()); };
+  const std::string refused =
+      "rendercar_hook_calls_total{hook=\"define_domain\",result=\"INVALID_ARGUMENT\"} ";
+  EXPECT_THAT(scrape(), HasSubstr(refused + "0\n"));
+  hooks.Answered(Hook::kDefineDomain, absl::InvalidArgumentError("no"), std::chrono::seconds(1));
+  hooks.Answered(Hook::kDefineDomain, absl::OkStatus(), std::chrono::milliseconds(3));
+  EXPECT_THAT(scrape(), HasSubstr(refused + "1\n"));
+  EXPECT_THAT(scrape(),
+              HasSubstr("rendercar_hook_duration_seconds_count{hook=\"define_domain\"} 2"));
+}
+
+TEST(HookMetricsTest, a_code_that_no_hook_has_makes_no_new_series) {
+  HookMetrics hooks;
+  const size_t before = hooks.Collect()[0].metric.size();
+  hooks.Answered(Hook::kNodeHook, absl::DataLossError("?"), std::chrono::seconds(1));
+  EXPECT_EQ(hooks.Collect()[0].metric.size(), before);
+}
+
 TEST(MetricsServerTest, an_address_without_port_is_refused) {
-  const auto server = MetricsServer::Start("0.0.0.0", nullptr);
+  const auto server = MetricsServer::Start("0.0.0.0", {});
   EXPECT_EQ(server.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(server.status().message(), HasSubstr("write HOST:PORT"));
 }
@@ -126,9 +185,9 @@ TEST(MetricsServerTest, an_address_without_port_is_refused) {
 TEST(MetricsServerTest, a_taken_port_is_told) {
   const auto collector = std::make_shared<SessionCollector>([] { return MetricsSource(); },
                                                             [] { return ContainerUsage(); });
-  const auto first = MetricsServer::Start("127.0.0.1:0", collector);
+  const auto first = MetricsServer::Start("127.0.0.1:0", {collector});
   ASSERT_TRUE(first.ok()) << first.status();
-  const auto second = MetricsServer::Start((*first)->address(), collector);
+  const auto second = MetricsServer::Start((*first)->address(), {collector});
   EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(second.status().message(), HasSubstr("--metrics-address"));
 }

@@ -97,6 +97,15 @@ class ChartTest(unittest.TestCase):
             with self.subTest(value=value):
                 self.assertGreater(len(default_objects("--set", value)), 8)
 
+    def test_sessions_are_scraped_at_one_place_only(self):
+        monitors = {each["metadata"]["name"]: each["spec"]["podMetricsEndpoints"][0] for each in tools.by_kind(default_objects(), "PodMonitor")}
+        self.assertEqual(set(monitors), {"rendercar-node", "rendercar-sessions"})
+        self.assertIn({"sourceLabels": ["session"], "regex": ".+", "action": "drop"}, monitors["rendercar-node"]["metricRelabelings"])
+        (agent,) = tools.by_kind(default_objects("--set", "monitoring.podMonitor.sessionsFrom=node"), "PodMonitor")
+        endpoint = agent["spec"]["podMetricsEndpoints"][0]
+        self.assertTrue(endpoint["honorLabels"])
+        self.assertNotIn("metricRelabelings", endpoint)
+
     def test_a_cluster_without_optional_apis_gets_the_node_agent_alone(self):
         code, out, err = helm_template(HELMS["helm3"], apis=())
         self.assertEqual(code, 0, err)

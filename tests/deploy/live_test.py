@@ -31,7 +31,8 @@ PATIENCE_S = 180  # a guard against hanging for ever; nothing here measures time
 FAST = ("--set", "monitoring.rules.window=10s", "--set", "monitoring.rules.alerts.RendererCrashLoop.threshold=1")
 # Panels that show what this chain does not have: nothing failed so far, or nothing runs in a cgroup with a limit.
 MAY_BE_EMPTY = {("vm", "Memory"), ("vm", "CPU"), ("node", "Sidecar CPU by VM"), ("node", "Sidecar memory by VM"), ("fleet", "Sidecar CPU by node"),
-                ("fleet", "Sidecar memory by node"), ("node", "Allocations")}
+                ("fleet", "Sidecar memory by node"), ("node", "Allocations"),
+                ("vm", "Pressure"), ("node", "Sidecar pressure by VM"), ("vm", "Recovery")}
 
 
 def free_port():

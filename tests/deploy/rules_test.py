@@ -13,6 +13,7 @@ from tools import by_kind, default_objects
 SESSION = 'namespace="team-a", pod="vm", node="n1", session="gpu0", share="s-0", render_node="software"'
 NODE = 'node="n1", resource="rendercar.dev/render"'
 SHARE = 'resource="rendercar_dev_render", unit="integer"'
+HOOK = 'namespace="team-a", pod="vm", node="n1", hook="define_domain"'
 AGENT = 'up{job="rendercar-system/rendercar-node", node="n1", pod="rendercar-node-x"}'
 
 
@@ -39,6 +40,17 @@ def screen(waiting, frames, display="secondary"):
             **constant("rendercar_session_info", SESSION + f', acceleration="virgl", display="{display}"', 1)}
 
 
+def fences(quick, slow):
+    """Each 15 s so many within 100 ms, and so many within 1 s."""
+    def bucket(le, step):
+        return growing("rendercar_fence_duration_seconds_bucket", SESSION + f', le="{le}"', step)
+    return {**bucket("0.1", quick), **bucket("1", quick + slow), **bucket("+Inf", quick + slow)}
+
+
+def video_memory(used, limit):
+    return {**constant("rendercar_resource_bytes", SESSION, used), **constant("rendercar_resource_limit_bytes", SESSION, limit)}
+
+
 def memory(used, limit):
     where = 'namespace="team-a", pod="vm", node="n1", container="rendercar"'
     return {**constant("rendercar_container_memory_bytes", where, used), **constant("rendercar_container_memory_limit_bytes", where, limit)}
@@ -60,6 +72,12 @@ CASES = {
                       **growing("rendercar_fences_signaled_total", SESSION, 0, start=7)}, SESSION),
                     [{**growing("rendercar_fences_created_total", SESSION, 5, start=3), **growing("rendercar_fences_signaled_total", SESSION, 5)},
                      {**growing("rendercar_fences_created_total", SESSION, 0, start=9), **growing("rendercar_fences_signaled_total", SESSION, 0, start=9)}]),
+    "FenceLatency": ((fences(quick=10, slow=10), SESSION), [fences(quick=990, slow=1), fences(quick=0, slow=0), {}]),
+    "VideoMemoryNearQuota": ((video_memory(950, 1000), SESSION), [video_memory(500, 1000), video_memory(5, 0)]),
+    "SandboxKills": (({f"rendercar_sandbox_kills_total{{{SESSION}}}": "0x105 1x20"}, SESSION), [growing("rendercar_sandbox_kills_total", SESSION, 0, start=3)]),
+    "HookRefusals": (({f'rendercar_hook_calls_total{{{HOOK}, result="INVALID_ARGUMENT"}}': "0x105 1x20"}, HOOK + ', result="INVALID_ARGUMENT"'),
+                     [growing("rendercar_hook_calls_total", HOOK + ', result="ok"', 3),
+                      growing("rendercar_hook_calls_total", HOOK + ', result="INVALID_ARGUMENT"', 0, start=2)]),
     "DisplayStalled": ((screen(900, 0), SESSION), [screen(900, 450), screen(0, 0), screen(900, 0, display="headless")]),
     "GuestErrors": ((growing("rendercar_guest_errors_total", SESSION + ', kind="invalid_resource"', 1500), SESSION + ', kind="invalid_resource"'),
                     [growing("rendercar_guest_errors_total", SESSION + ', kind="invalid_resource"', 15)]),
@@ -97,6 +115,12 @@ RECORDED = [
      "session:rendercar_fences_waiting:sum", "session:rendercar_fences_waiting:sum{" + SESSION + "}", 2),
     (growing("rendercar_renderer_deaths_total", SESSION, 0, start=3), "session:rendercar_renderer_deaths:increase",
      "session:rendercar_renderer_deaths:increase{" + SESSION + "}", 0),
+    (fences(quick=10, slow=0), "session:rendercar_fence_duration_seconds:p95", "session:rendercar_fence_duration_seconds:p95{" + SESSION + "}", 0.09500000000000001),
+    ({name.replace("fence", "command").replace("le=", 'kind="3d", le='): values for name, values in fences(quick=10, slow=0).items()},
+     "session:rendercar_command_duration_seconds:p95", "session:rendercar_command_duration_seconds:p95{" + SESSION + ', kind="3d"}', 0.09500000000000001),
+    (video_memory(250, 1000), "session:rendercar_video_memory:ratio", "session:rendercar_video_memory:ratio{" + SESSION + "}", 0.25),
+    ({**growing("rendercar_display_bytes_total", SESSION, 600), **growing("rendercar_flushed_pixels_total", SESSION, 600)},
+     "session:rendercar_display_damage:ratio", "session:rendercar_display_damage:ratio{" + SESSION + "}", 0.25),
 ]
 
 

@@ -94,8 +94,10 @@ def default_objects(*arguments):
 
 def exported_metrics():
     """Names of all metrics in the sources of our programs."""
-    sources = [path.read_text() for folder in ("sidecar", "node") for path in (ROOT / folder).rglob("*.*") if path.suffix in (".cc", ".h")]
-    return set(re.findall(r'"(rendercar_\w+)"', "".join(sources)))
+    text = "".join(path.read_text() for folder in ("common", "sidecar", "node") for path in (ROOT / folder).rglob("*.*")
+                   if path.suffix in (".cc", ".h") and not path.stem.endswith("_test"))
+    histograms = re.findall(r'"(rendercar_\w+)",\s*(?:prometheus::)?MetricType::Histogram', text)
+    return set(re.findall(r'"(rendercar_\w+)"', text)) | {name + part for name in histograms for part in ("_bucket", "_sum", "_count")}
 
 
 def by_kind(objects, kind):

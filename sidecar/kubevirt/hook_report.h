@@ -1,0 +1,25 @@
+// What happens to KubeVirt's calls; the report decides what is counted.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+
+#include "common/status.h"
+
+namespace rendercar::sidecar {
+
+enum class Hook { kDefineDomain, kNodeHook, kShutdown };
+
+class HookReport {
+ public:
+  virtual ~HookReport() = default;
+  // Any thread.
+  virtual void Answered(Hook hook, const absl::Status& result, std::chrono::nanoseconds took) = 0;
+};
+
+class NullHookReport final : public HookReport {
+ public:
+  void Answered(Hook, const absl::Status&, std::chrono::nanoseconds) override {}
+};
+
+}  // namespace rendercar::sidecar
