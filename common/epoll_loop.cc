@@ -14,6 +14,16 @@
 #include "common/status.h"
 
 namespace rendercar {
+namespace {
+
+// What epoll keeps with a descriptor. The number alone does not tell whose an event is: a handler
+// may close a descriptor and open another, which gets the same number, while the first one's event
+// waits behind its own.
+uint64_t Key(int fd, uint32_t generation) {
+  return uint64_t{generation} << 32 | static_cast<uint32_t>(fd);
+}
+
+}  // namespace
 
 EpollLoop::EpollLoop()
     : epoll_(::epoll_create1(EPOLL_CLOEXEC)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
@@ -21,7 +31,7 @@ EpollLoop::EpollLoop()
            "an event loop needs two descriptors; raise the open-files limit");
   epoll_event event{};
   event.events = EPOLLIN;
-  event.data.fd = wake_.get();
+  event.data.u64 = Key(wake_.get(), 0);
   RC_CHECK(::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) == 0,
            "epoll_ctl on an own eventfd");
 }
@@ -50,9 +60,10 @@ void EpollLoop::PostAfter(std::chrono::nanoseconds delay, Task task) {
 void EpollLoop::Watch(int fd, uint32_t events, FdHandler handler) {
   auto watched = std::make_shared<Watched>();
   watched->handler = std::move(handler);
+  watched->generation = next_generation_++;
   epoll_event event{};
   event.events = events;
-  event.data.fd = fd;
+  event.data.u64 = Key(fd, watched->generation);
   const auto found = watched_.find(fd);
   const int op = found == watched_.end() ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
   if (found != watched_.end()) found->second->live = false;
@@ -92,7 +103,7 @@ void EpollLoop::Run() {
         ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), TimeoutMs());
     RC_CHECK(count >= 0 || errno == EINTR, "epoll_wait failed");
     for (int i = 0; i < count && !quit_.load(); ++i) {
-      Dispatch(events[static_cast<size_t>(i)].data.fd, events[static_cast<size_t>(i)].events);
+      Dispatch(events[static_cast<size_t>(i)].data.u64, events[static_cast<size_t>(i)].events);
     }
     RunPosted();
   }
@@ -100,7 +111,8 @@ void EpollLoop::Run() {
   thread_.store(std::thread::id{});
 }
 
-void EpollLoop::Dispatch(int fd, uint32_t events) {
+void EpollLoop::Dispatch(uint64_t key, uint32_t events) {
+  const auto fd = static_cast<int>(static_cast<uint32_t>(key));
   if (fd == wake_.get()) {
     uint64_t ignored = 0;
     [[maybe_unused]] const ssize_t got = ::read(fd, &ignored, sizeof(ignored));
@@ -109,7 +121,7 @@ void EpollLoop::Dispatch(int fd, uint32_t events) {
   const auto found = watched_.find(fd);
   if (found == watched_.end()) return;  // unwatched by a handler before it in this round
   const std::shared_ptr<Watched> watched = found->second;
-  if (watched->live) watched->handler(events);
+  if (watched->live && key == Key(fd, watched->generation)) watched->handler(events);
 }
 
 int EpollLoop::TimeoutMs() {

@@ -45,19 +45,21 @@ class EpollLoop final : public EventLoop {
   // Shared, so that a handler that unwatches itself stays alive until it returns.
   struct Watched {
     FdHandler handler;
+    uint32_t generation = 0;
     bool live = true;
   };
 
   void Wake();
   void RunPosted();
   int TimeoutMs();
-  void Dispatch(int fd, uint32_t events);
+  void Dispatch(uint64_t key, uint32_t events);
 
   UniqueFd epoll_;
   UniqueFd wake_;
   std::atomic<std::thread::id> thread_;
   std::atomic<bool> quit_{false};
   std::unordered_map<int, std::shared_ptr<Watched>> watched_;
+  uint32_t next_generation_ = 1;
 
   std::mutex mutex_;
   std::deque<Task> posted_;

@@ -85,5 +85,28 @@ TEST(EpollLoopTest, a_handler_may_unwatch_itself_and_others) {
   EXPECT_EQ(calls, 1);
 }
 
+TEST(EpollLoopTest, an_event_of_a_closed_descriptor_is_not_given_to_its_number_s_next_owner) {
+  EpollLoop loop;
+  UniqueFd a(::eventfd(1, EFD_CLOEXEC));
+  UniqueFd b(::eventfd(1, EFD_CLOEXEC));
+  int mistaken = 0;
+  // Whichever comes first closes the other, whose event waits, and watches a silent descriptor that
+  // gets its number.
+  const auto replace = [&](UniqueFd& other) {
+    const int number = other.get();
+    loop.Unwatch(number);
+    other.Reset();
+    UniqueFd silent(::eventfd(0, EFD_CLOEXEC));
+    ASSERT_EQ(silent.get(), number);
+    other = std::move(silent);
+    loop.Watch(number, EPOLLIN, [&](uint32_t) { ++mistaken; });
+    loop.Post([&] { loop.Quit(); });
+  };
+  loop.Watch(a.get(), EPOLLIN, [&](uint32_t) { replace(b); });
+  loop.Watch(b.get(), EPOLLIN, [&](uint32_t) { replace(a); });
+  loop.Run();
+  EXPECT_EQ(mistaken, 0);
+}
+
 }  // namespace
 }  // namespace rendercar

@@ -5,11 +5,9 @@
 #include <fcntl.h>
 #include <grpcpp/server_builder.h>
 #include <grpcpp/server_posix.h>
-#include <sys/epoll.h>
 
 #include <chrono>
-
-#include "common/log.h"
+#include <utility>
 
 namespace rendercar::node {
 
@@ -35,7 +33,8 @@ absl::Status UnixGrpcServer::Listen(const std::string& path) {
   listener_ = std::move(listener);
   dev_ = info.st_dev;
   ino_ = info.st_ino;
-  loop_.Watch(listener_.fd(), EPOLLIN, [this](uint32_t) { Accept(); });
+  watch_ = std::make_unique<AcceptWatch>(
+      loop_, listener_, [this](UniqueFd connection) { Accept(std::move(connection)); });
   return absl::OkStatus();
 }
 
@@ -46,22 +45,13 @@ bool UnixGrpcServer::PathIsOurs() const {
 }
 
 void UnixGrpcServer::StopListening() {
-  if (listener_.fd() < 0) return;
-  loop_.Unwatch(listener_.fd());
+  watch_.reset();
   listener_ = UnixListener();
 }
 
-void UnixGrpcServer::Accept() {
-  auto connection = listener_.Accept();
-  if (!connection.ok()) {
-    if (!absl::IsUnavailable(connection.status())) {
-      log::Warning("cannot accept a connection",
-                   {{"socket", listener_.path()}, {"why", connection.status().message().data()}});
-    }
-    return;
-  }
-  ::fcntl(connection->get(), F_SETFL, O_NONBLOCK);
-  grpc::AddInsecureChannelFromFd(server_.get(), connection->Release());
+void UnixGrpcServer::Accept(UniqueFd connection) {
+  ::fcntl(connection.get(), F_SETFL, O_NONBLOCK);
+  grpc::AddInsecureChannelFromFd(server_.get(), connection.Release());
 }
 
 void UnixGrpcServer::Shutdown() {

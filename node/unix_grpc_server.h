@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "common/accept_watch.h"
 #include "common/event_loop.h"
 #include "common/unix_socket.h"
 
@@ -31,11 +32,12 @@ class UnixGrpcServer {
   void Shutdown();
 
  private:
-  void Accept();
+  void Accept(UniqueFd connection);
 
   EventLoop& loop_;
   std::unique_ptr<grpc::Server> server_;
   UnixListener listener_;
+  std::unique_ptr<AcceptWatch> watch_;
   dev_t dev_ = 0;
   ino_t ino_ = 0;
 };

@@ -3,7 +3,6 @@
 #include "backend/server/server.h"
 
 #include <pthread.h>
-#include <sys/epoll.h>
 
 #include <chrono>
 #include <cstdlib>
@@ -18,7 +17,6 @@ namespace {
 
 log::RateLimit refused_limit;
 
-constexpr auto kAcceptPause = std::chrono::seconds(1);
 constexpr auto kStopBound = std::chrono::milliseconds(100);
 
 std::string PeerPid(int socket) {
@@ -41,7 +39,7 @@ Server::Server(EventLoop& loop, StatsWriter& stats, DeviceFactory factory, Optio
       }) {}
 
 Server::~Server() {
-  if (listener_) loop_.Unwatch(listener_->fd());
+  watch_.reset();
   listener_.reset();  // its path goes first: nobody should connect any more
   if (session_ != nullptr) session_->Stop();
   session_.reset();
@@ -54,16 +52,12 @@ Server::~Server() {
     std::_Exit(static_cast<int>(ExitCode::kInternal));
   }
   work_thread_.join();
-  *alive_ = false;
 }
 
 void Server::Listen(UnixListener listener) {
   listener_.emplace(std::move(listener));
-  WatchListener();
-}
-
-void Server::WatchListener() {
-  loop_.Watch(listener_->fd(), EPOLLIN, [this](uint32_t) { OnConnection(); });
+  watch_ = std::make_unique<AcceptWatch>(
+      loop_, *listener_, [this](UniqueFd socket) { OnConnection(std::move(socket)); });
 }
 
 void Server::Serve(UniqueFd socket) {
@@ -72,23 +66,11 @@ void Server::Serve(UniqueFd socket) {
   session_->Start([this](const absl::Status& why) { OnSessionEnd(why); });
 }
 
-void Server::OnConnection() {
-  auto socket = listener_->Accept();
-  if (!socket.ok()) {
-    if (absl::IsUnavailable(socket.status())) return;
-    log::Error("cannot accept a frontend; trying again in a second",
-               {{"why", std::string(socket.status().message())}});
-    // Without descriptors the connection keeps waiting, and the loop would spin on it.
-    loop_.Unwatch(listener_->fd());
-    loop_.PostAfter(kAcceptPause, [this, alive = alive_] {
-      if (*alive) WatchListener();
-    });
-    return;
-  }
-  if (session_ == nullptr) return Serve(*std::move(socket));
+void Server::OnConnection(UniqueFd socket) {
+  if (session_ == nullptr) return Serve(std::move(socket));
   if (refused_limit.Allow()) {
     log::Warning("refused a second frontend: the socket serves one, which is connected",
-                 {{"socket", listener_->path()}, {"pid", PeerPid(socket->get())}});
+                 {{"socket", listener_->path()}, {"pid", PeerPid(socket.get())}});
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "backend/server/device_worker.h"
 #include "backend/server/frontend_session.h"
+#include "common/accept_watch.h"
 #include "common/epoll_loop.h"
 #include "common/stats_page.h"
 #include "common/status.h"
@@ -39,8 +40,7 @@ class Server {
   void Serve(UniqueFd socket);
 
  private:
-  void WatchListener();
-  void OnConnection();
+  void OnConnection(UniqueFd socket);
   void OnSessionEnd(const absl::Status& why);
 
   EventLoop& loop_;
@@ -49,10 +49,10 @@ class Server {
   const Options options_;
   EndHandler on_end_;
   std::optional<UnixListener> listener_;
+  std::unique_ptr<AcceptWatch> watch_;
   EpollLoop work_loop_;
   std::thread work_thread_;
   std::shared_ptr<FrontendSession> session_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace rendercar::server

@@ -9,7 +9,6 @@
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server_builder.h>
 #include <grpcpp/server_posix.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -57,26 +56,19 @@ absl::StatusOr<std::unique_ptr<UnixGrpcServer>> UnixGrpcServer::Start(
 
 UnixGrpcServer::UnixGrpcServer(EventLoop& loop, UnixListener listener, UidPolicy policy,
                                std::unique_ptr<grpc::Server> server)
-    : loop_(loop),
-      listener_(std::move(listener)),
+    : listener_(std::move(listener)),
       policy_(std::move(policy)),
-      server_(std::move(server)) {
-  loop_.Watch(listener_.fd(), EPOLLIN, [this](uint32_t) { Accept(); });
-}
+      server_(std::move(server)),
+      watch_(loop, listener_, [this](UniqueFd client) { Accept(std::move(client)); }) {}
 
-UnixGrpcServer::~UnixGrpcServer() {
-  loop_.Unwatch(listener_.fd());
-  Shutdown(std::chrono::milliseconds(0));
-}
+UnixGrpcServer::~UnixGrpcServer() { Shutdown(std::chrono::milliseconds(0)); }
 
 void UnixGrpcServer::Shutdown(std::chrono::milliseconds grace) {
   server_->Shutdown(std::chrono::system_clock::now() + grace);
 }
 
-void UnixGrpcServer::Accept() {
-  absl::StatusOr<UniqueFd> client = listener_.Accept();
-  if (!client.ok()) return;
-  const absl::StatusOr<PeerCredentials> peer = GetPeerCredentials(client->get());
+void UnixGrpcServer::Accept(UniqueFd client) {
+  const absl::StatusOr<PeerCredentials> peer = GetPeerCredentials(client.get());
   if (!peer.ok() || !policy_.Allows(peer->uid)) {
     log::Warning("connection refused by uid; allow it with --allow-uid",
                  {{"socket", listener_.path()},
@@ -84,8 +76,8 @@ void UnixGrpcServer::Accept() {
                   {"pid", peer.ok() ? peer->pid : -1}});
     return;
   }
-  if (::fcntl(client->get(), F_SETFL, O_NONBLOCK) != 0) return;
-  grpc::AddInsecureChannelFromFd(server_.get(), client->Release());
+  if (::fcntl(client.get(), F_SETFL, O_NONBLOCK) != 0) return;
+  grpc::AddInsecureChannelFromFd(server_.get(), client.Release());
 }
 
 }  // namespace rendercar::sidecar

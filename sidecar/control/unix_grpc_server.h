@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "common/accept_watch.h"
 #include "common/event_loop.h"
 #include "common/status.h"
 #include "common/unix_socket.h"
@@ -41,12 +42,12 @@ class UnixGrpcServer {
  private:
   UnixGrpcServer(EventLoop& loop, UnixListener listener, UidPolicy policy,
                  std::unique_ptr<grpc::Server> server);
-  void Accept();
+  void Accept(UniqueFd client);
 
-  EventLoop& loop_;
   UnixListener listener_;
   const UidPolicy policy_;
   std::unique_ptr<grpc::Server> server_;
+  AcceptWatch watch_;  // goes first
 };
 
 }  // namespace rendercar::sidecar

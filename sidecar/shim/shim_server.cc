@@ -22,6 +22,7 @@ namespace {
 
 constexpr int kBackendFd = 3;
 constexpr size_t kMaxClients = 64;
+constexpr std::chrono::seconds kGreetingTime{10};
 
 // What a shim sends, checked: the greeting and one socket.
 struct Greeting {
@@ -64,12 +65,13 @@ absl::StatusOr<std::unique_ptr<ShimServer>> ShimServer::Start(EventLoop& loop, C
 }
 
 ShimServer::ShimServer(EventLoop& loop, Config config, UnixListener listener)
-    : loop_(loop), config_(std::move(config)), listener_(std::move(listener)) {
-  loop_.Watch(listener_.fd(), EPOLLIN, [this](uint32_t) { Accept(); });
-}
+    : loop_(loop),
+      config_(std::move(config)),
+      listener_(std::move(listener)),
+      watch_(loop, listener_, [this](UniqueFd socket) { Accept(std::move(socket)); }) {}
 
 ShimServer::~ShimServer() {
-  loop_.Unwatch(listener_.fd());
+  *alive_ = false;
   while (!clients_.empty()) Drop(clients_.begin()->first);
 }
 
@@ -79,19 +81,25 @@ bool ShimServer::Owns(pid_t pid) const {
   });
 }
 
-void ShimServer::Accept() {
-  absl::StatusOr<UniqueFd> socket = listener_.Accept();
-  if (!socket.ok()) return;
-  const absl::StatusOr<PeerCredentials> peer = GetPeerCredentials(socket->get());
+void ShimServer::Accept(UniqueFd socket) {
+  const absl::StatusOr<PeerCredentials> peer = GetPeerCredentials(socket.get());
   if (!peer.ok() || !config_.allows(peer->uid) || clients_.size() >= kMaxClients) {
     log::Warning("shim refused", {{"uid", peer.ok() ? static_cast<int64_t>(peer->uid) : -1}});
     return;
   }
   const uint64_t id = next_id_++;
   Client& client = clients_[id];
-  client.socket = *std::move(socket);
+  client.socket = std::move(socket);
   client.name = absl::StrCat("shim-", id);
   loop_.Watch(client.socket.get(), EPOLLIN, [this, id](uint32_t) { OnReadable(id); });
+  // A shim greets at once; one that does not would keep another one's place.
+  loop_.PostAfter(kGreetingTime, [this, id, alive = alive_] {
+    if (!*alive) return;
+    const auto found = clients_.find(id);
+    if (found == clients_.end() || found->second.backend.running()) return;
+    log::Warning("shim refused: it said nothing", {{"session", found->second.name}});
+    Drop(id);
+  });
 }
 
 // The greeting, or the shim's end.

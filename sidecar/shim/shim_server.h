@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/accept_watch.h"
 #include "common/event_loop.h"
 #include "common/subprocess.h"
 #include "common/unix_socket.h"
@@ -45,7 +46,7 @@ class ShimServer {
   };
 
   ShimServer(EventLoop& loop, Config config, UnixListener listener);
-  void Accept();
+  void Accept(UniqueFd socket);
   void OnReadable(uint64_t id);
   absl::Status StartBackend(Client& client, uint64_t id);
   absl::StatusOr<Share> FreeShare() const;
@@ -58,6 +59,8 @@ class ShimServer {
   UnixListener listener_;
   std::map<uint64_t, Client> clients_;
   uint64_t next_id_ = 1;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  AcceptWatch watch_;
 };
 
 }  // namespace rendercar::sidecar
