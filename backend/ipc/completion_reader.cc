@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/ipc/completion_reader.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -33,6 +34,15 @@ absl::Status CompletionReader::Collect(RingProducer& commands, InFlight& in_flig
   return absl::OkStatus();
 }
 
+absl::Status CompletionReader::TakeNews(const InFlight& in_flight) {
+  const uint64_t next = in_flight.next_seq();
+  news_left_ = std::min<uint64_t>(news_left_ + (next - counted_until_), InFlight::kMaxRecords);
+  counted_until_ = next;
+  if (news_left_ == 0) return Broken("has more to say than it was given commands");
+  --news_left_;
+  return absl::OkStatus();
+}
+
 absl::Status CompletionReader::Take(const CompletionRecord& record, InFlight& in_flight,
                                     std::deque<LinkEvent>& events) {
   ++seen_;
@@ -51,9 +61,11 @@ absl::Status CompletionReader::Take(const CompletionRecord& record, InFlight& in
       return absl::OkStatus();
     }
     case CompletionKind::kContextError:
+      RC_RETURN_IF_ERROR(TakeNews(in_flight));
       events.emplace_back(ContextFailed{record.value});
       return absl::OkStatus();
     case CompletionKind::kMemoryInUse:
+      RC_RETURN_IF_ERROR(TakeNews(in_flight));
       memory_in_use_ = record.seq;
       return absl::OkStatus();
   }

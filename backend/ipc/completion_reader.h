@@ -29,7 +29,9 @@ class CompletionReader {
 
   // Takes everything that waits and announces sleep; `commands` (the other ring) is looked at too,
   // so that `in_flight` knows what was consumed. DataLoss, in words, for anything impossible; what
-  // came before it has been appended to `events`.
+  // came before it has been appended to `events`. It ends, and `events` stays small, whatever the
+  // renderer writes meanwhile: news that no completion is (context errors, memory tables) may come
+  // no more often than commands do.
   absl::Status Collect(RingProducer& commands, InFlight& in_flight, std::deque<LinkEvent>& events);
 
   // The renderer has set itself up.
@@ -42,11 +44,14 @@ class CompletionReader {
  private:
   absl::Status Take(const CompletionRecord& record, InFlight& in_flight,
                     std::deque<LinkEvent>& events);
+  absl::Status TakeNews(const InFlight& in_flight);
 
   RingConsumer completions_;
   bool ready_ = false;
   uint64_t memory_in_use_ = 0;
   uint64_t seen_ = 0;
+  uint64_t news_left_ = 0;      // pieces of news that may come before the next command
+  uint64_t counted_until_ = 0;  // the sequence number up to which commands were counted for it
 };
 
 }  // namespace rendercar::ipc

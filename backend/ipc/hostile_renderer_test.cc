@@ -97,6 +97,10 @@ TEST_F(HostileRendererTest, an_impossible_head_is_found_out) { ExpectFoundOut("i
 TEST_F(HostileRendererTest, an_impossible_tail_is_found_out) { ExpectFoundOut("impossible-tail"); }
 TEST_F(HostileRendererTest, half_a_record_is_found_out) { ExpectFoundOut("crooked-tail"); }
 TEST_F(HostileRendererTest, garbage_is_found_out) { ExpectFoundOut("garbage"); }
+TEST_F(HostileRendererTest, a_flood_of_context_errors_is_found_out) {
+  ExpectFoundOut("flood-context-errors");
+  EXPECT_LE(client.failed_contexts.size(), 3u);
+}
 TEST_F(HostileRendererTest, a_stuffed_doorbell_blocks_nobody) {
   EXPECT_EQ(DeathOf("stuff-doorbell").kind, Kind::kHung);
 }

@@ -77,6 +77,17 @@ void Garbage(Ends& ends) {
   ends.completions.Commit(room.size());
   ends.Ring();
 }
+// Says that contexts failed, without end, so that the device is kept reading and remembering.
+void FloodContextErrors(Ends& ends) {
+  const CompletionRecord record{0, static_cast<uint32_t>(CompletionKind::kContextError), 5};
+  for (;;) {
+    while (ends.completions.free_bytes() < sizeof(record))
+      if (!ends.completions.Refresh()) return;
+    std::memcpy(ends.completions.Reserve(sizeof(record)).data(), &record, sizeof(record));
+    ends.completions.Commit(sizeof(record));
+    if (ends.completions.TakeSleeper()) ends.Ring();
+  }
+}
 // Tries to make the device's doorbell block whoever touches it.
 void StuffDoorbell(Ends&) {
   ::fcntl(kDoorbellFd, F_SETFL, 0);
@@ -103,6 +114,7 @@ const std::map<std::string, std::function<void(Ends&)>>& AfterFirstCommand() {
       {"impossible-tail", ImpossibleTail},
       {"crooked-tail", CrookedTail},
       {"garbage", Garbage},
+      {"flood-context-errors", FloodContextErrors},
       {"stuff-doorbell", StuffDoorbell},
       {"sleep-forever", SleepForever},
       {"never-consume", [](Ends&) {}}};

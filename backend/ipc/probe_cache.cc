@@ -69,7 +69,9 @@ bool StillTrue(const json& stored) {
 ProbeCache::ProbeCache(const std::string& dir, const RendererCommand& renderer) : dir_(dir) {
   const json key{renderer.program, renderer.render_node, ::geteuid(),
                  renderer.render_node.empty() ? json() : Identity(renderer.render_node)};
-  if (!dir.empty()) path_ = fmt::format("{}/probe-{:016x}.json", dir, Hash(key.dump()));
+  // A path need not be UTF-8.
+  const std::string text = key.dump(-1, ' ', false, json::error_handler_t::replace);
+  if (!dir.empty()) path_ = fmt::format("{}/probe-{:016x}.json", dir, Hash(text));
 }
 
 std::optional<std::string> ProbeCache::Read() const {

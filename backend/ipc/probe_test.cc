@@ -90,6 +90,13 @@ TEST(ProbeTest, an_unwritable_cache_is_no_error) {
   EXPECT_TRUE(ProbeRenderer(Real("/proc/rendercar")).ok());
 }
 
+TEST(ProbeTest, a_render_node_whose_path_is_no_text_has_a_cache_too) {
+  const TempDir dir;
+  RendererCommand renderer = Real("").renderer;
+  renderer.render_node = "/dev/dri/\xff";
+  EXPECT_FALSE(ProbeCache(dir / "cache", renderer).Read().has_value());
+}
+
 TEST(ProbeTest, a_missing_render_node_is_said_in_words) {
   ProbeOptions options = Real("");
   options.renderer.render_node = "/dev/dri/renderD999";
