@@ -45,6 +45,12 @@ constexpr auto kWorkBound = std::chrono::seconds(5);
 constexpr auto kMemoryWait = std::chrono::seconds(3);
 constexpr auto kStopBound = std::chrono::milliseconds(800);
 
+// A frontend that sends faster than the work thread applies is held back by its own socket, not
+// remembered: so many messages at most are on their way to the work thread.
+constexpr uint32_t kMaxAppliedLater = 64;
+// After so many messages the loop looks at its other work, such as the end of the process.
+constexpr int kMessagesAtOnce = 32;
+
 absl::Status Hung() {
   return absl::InternalError(
       "the device has not answered for five seconds; giving the frontend up");
@@ -137,7 +143,7 @@ void FrontendSession::End(const absl::Status& why) {
 
 void FrontendSession::OnReadable() {
   const auto self = shared_from_this();
-  while (socket_.valid()) {
+  for (int i = 0; i < kMessagesAtOnce && socket_.valid(); ++i) {
     auto message = reader_.Read();
     if (absl::IsAborted(message.status())) return End(absl::OkStatus());
     if (!message.ok()) return End(message.status());
@@ -221,7 +227,8 @@ absl::Status FrontendSession::Forward(wire::ReceivedMessage message) {
     RC_ASSIGN_OR_RETURN(const uint32_t base, ApplyAndWait(std::move(message.message)));
     return Reply(request, BytesOf(wire::vhost_vring_state{index, base}));
   }
-  if (!acknowledged && !ImpliesEffect(message.message)) {
+  if (!acknowledged && !ImpliesEffect(message.message) && applied_later_ < kMaxAppliedLater) {
+    ++applied_later_;
     ApplyLater(std::move(message.message));
     return absl::OkStatus();
   }
@@ -242,6 +249,7 @@ absl::StatusOr<uint32_t> FrontendSession::ApplyAndWait(wire::VhostUserMessage me
         return work->worker->Apply(std::move(message));
       });
   if (!result.has_value()) return Hung();
+  applied_later_ = 0;
   return *std::move(result);
 }
 

@@ -71,6 +71,7 @@ class FrontendSession : public std::enable_shared_from_this<FrontendSession> {
   uint64_t protocol_features_ = 0;
   bool memory_came_ = false;
   bool memory_expected_ = false;
+  uint32_t applied_later_ = 0;  // since the work thread was last waited for
 };
 
 }  // namespace rendercar::server

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/server/server.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -198,6 +199,24 @@ TEST_F(ServerTest, a_device_without_room_leaves_requests_in_the_ring) {
   // Any message that reaches the work thread makes it look again.
   ASSERT_TRUE(vm.EnableRing(kControlQueue, true).ok());
   EXPECT_TRUE(ring.WaitUsed(std::chrono::seconds(20)));
+}
+
+TEST_F(ServerTest, a_flood_of_messages_is_held_back_by_the_socket) {
+  VhostFrontend vm = Running();
+  const uint64_t addr = ram_->Allocate(32);
+  auto& ring = vm.queue(kControlQueue);
+  log_.block = true;
+  ring.Add(std::array{frontend::Buffer{addr, 8}, frontend::Buffer{addr + 16, 8, true}});
+  ring.Publish();
+  while (log_.requests == 0) std::this_thread::yield();
+  ::fcntl(vm.channel().fd(), F_SETFL, O_NONBLOCK);
+  const frontend::VhostVringState enable{kControlQueue, 1};
+  absl::Status sent;
+  int taken = 0;
+  for (; sent.ok() && taken < 100'000; ++taken)
+    sent = vm.channel().Send(frontend::VHOST_USER_SET_VRING_ENABLE, frontend::BytesOf(enable));
+  log_.block = false;
+  EXPECT_TRUE(absl::IsUnavailable(sent)) << sent << " after " << taken;
 }
 
 TEST_F(ServerTest, a_malformed_ring_is_stopped_and_the_device_goes_on) {
