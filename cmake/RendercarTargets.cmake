@@ -59,6 +59,9 @@ function(rendercar_bench name)
   set_tests_properties(${name} PROPERTIES LABELS "check;bench" TIMEOUT 120)
 endfunction()
 
+# Every fuzzer: what the fuzz preset builds.
+add_custom_target(fuzzers)
+
 # rendercar_fuzzer(NAME SRCS x_fuzz.cc CORPUS dir DEPS ...): libFuzzer under the fuzz preset; everywhere else
 # the same harness with a main that replays the corpus, as a test.
 function(rendercar_fuzzer name)
@@ -67,9 +70,13 @@ function(rendercar_fuzzer name)
   _rendercar_setup(${name})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/fuzz")
+  add_dependencies(fuzzers ${name})
   if(RENDERCAR_FUZZ)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
-    add_test(NAME ${name} COMMAND ${name} -runs=20000 -max_total_time=20 "${ARG_CORPUS}")
+    # What it finds goes beside the build; the checked-in corpus grows by hand (docs/testing.md).
+    file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/corpus/${name}")
+    add_test(NAME ${name} COMMAND ${name} -runs=20000 -max_total_time=20
+      "${CMAKE_BINARY_DIR}/corpus/${name}" "${ARG_CORPUS}")
   else()
     target_sources(${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests/fuzz_replay_main.cc")
     add_test(NAME ${name} COMMAND ${name} "${ARG_CORPUS}")

@@ -30,7 +30,7 @@ class Input {
     const auto taken = data_.first(std::min(size, data_.size()));
     data_ = data_.subspan(taken.size());
     std::vector<std::byte> bytes(size);
-    std::memcpy(bytes.data(), taken.data(), taken.size());
+    std::ranges::copy(std::as_bytes(taken), bytes.begin());
     return bytes;
   }
 
