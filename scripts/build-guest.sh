@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
 # Builds the test guest from Debian packages of this release: Debian's kernel and an initramfs with busybox (2d) or with
-# busybox, Mesa's virgl driver and our 3D program (3d). Cached under .cache/guest by a hash of everything that goes in.
-# usage: scripts/build-guest.sh 2d|3d ; the last line on stdout is the folder with `vmlinuz` and `initrd`.
+# busybox, Mesa's virgl driver and our 3D program (3d), or that and glmark2 (glmark). Cached under .cache/guest by a hash
+# of everything that goes in.
+# usage: scripts/build-guest.sh 2d|3d|glmark ; the last line on stdout is the folder with `vmlinuz` and `initrd`.
 # Nothing is installed: packages are downloaded and unpacked into a temporary folder.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 kind=${1:-}
-case $kind in 2d | 3d) ;; *) echo "build-guest: the kind of guest is 2d or 3d, not '$kind'" >&2; exit 64 ;; esac
+case $kind in
+  2d | 3d | glmark) ;;
+  *) echo "build-guest: the kind of guest is 2d, 3d or glmark, not '$kind'" >&2; exit 64 ;;
+esac
 
 cache=.cache/guest
 source=tests/guest
@@ -14,6 +18,7 @@ arch=$(dpkg --print-architecture)
 multiarch=$(gcc -print-multiarch)
 modules=(virtio_pci virtio_console virtio_gpu)
 mesa_packages=(libegl1 libegl-mesa0 libgbm1 libgl1-mesa-dri libgles2 libdrm2)
+if [ "$kind" = glmark ]; then mesa_packages+=(glmark2-es2-drm glmark2-data); fi
 started=$SECONDS
 
 say() { printf '==> guest %s: %s\n' "$kind" "$*" >&2; }
@@ -34,7 +39,7 @@ resolve() { # NAME=VERSION of all packages that go in; the kernel is the release
   [ -n "$meta" ] || return 1
   kernel=$(apt-cache show "$meta" | sed -n 's/^Depends: \(linux-image-[^ ,]*\).*/\1/p' | head -1)
   [ -n "$kernel" ] || return 1
-  if [ "$kind" = 3d ]; then
+  if [ "$kind" != 2d ]; then
     mapfile -t -O 1 names < <(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks \
       --no-replaces --no-enhances "${mesa_packages[@]}" | grep '^[a-z0-9]' | sort -u)
   fi
@@ -131,6 +136,12 @@ add_mesa() { # the GL, GBM and DRM libraries, what Mesa opens at run time, and a
     mkdir -p "$(dirname "$libs/$file")"
     cp -L "$from/$file" "$libs/$file"
   done
+  if [ "$kind" = glmark ]; then
+    wanted+=("$work/all/usr/bin/glmark2-es2-drm")
+    cp "$work/all/usr/bin/glmark2-es2-drm" "$root/usr/bin/"
+    mkdir -p "$root/usr/share"
+    cp -r "$work/all/usr/share/glmark2" "$root/usr/share/"
+  fi
   say "collecting the libraries that Mesa needs"
   for file in "${wanted[@]}" "$(find "$work/all" -name libm.so.6 | head -1)"; do
     echo "x => $file"
@@ -162,7 +173,7 @@ build_base() { # all that comes from packages
   for d in bin lib lib64 sbin; do ln -s "usr/$d" "$root/$d"; done
   add_kernel
   for file in "$work"/all/{usr/,}bin/busybox; do [ ! -f "$file" ] || cp "$file" "$root/usr/bin/busybox"; done
-  if [ "$kind" = 3d ]; then add_mesa; fi
+  if [ "$kind" != 2d ]; then add_mesa; fi
   say "packing"
   pack "$root" "$work/base/initrd"
   rm -rf "$cache/base-$kind"-*
@@ -176,9 +187,10 @@ build_own() { # our own files; the kernel unpacks one archive after the other in
   install -m 755 "$source/console" "$own/usr/bin/console"
   say "compiling the guest's programs"
   gcc -O2 -static -o "$own/usr/bin/paint" "$source/paint.c"
-  if [ "$kind" = 3d ]; then
+  if [ "$kind" != 2d ]; then
     gcc -O2 -o "$own/usr/bin/scene" "$source/scene.c" "$source/display.c" \
       $(pkg-config --cflags --libs egl glesv2 gbm libdrm) -lm
+    gcc -O2 -o "$own/usr/bin/redraw" "$source/redraw.c" $(pkg-config --cflags --libs libdrm)
   fi
   pack "$own" "$work/own.cpio"
   ln "$base/vmlinuz" "$work/out/vmlinuz"

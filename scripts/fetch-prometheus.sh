@@ -12,8 +12,10 @@ if ! all_there; then
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
   chown _apt "$work" 2> /dev/null || true  # apt downloads as a user of its own
-  if ! (cd "$work" && apt-get download -q prometheus prometheus-alertmanager); then
-    printf 'SKIP: apt cannot download prometheus and prometheus-alertmanager (apt-get update may help)\n' >&2
+  packages=(prometheus prometheus-alertmanager)
+  if apt-cache show promtool > /dev/null 2>&1; then packages+=(promtool); fi  # a package of its own since Debian 13
+  if ! (cd "$work" && apt-get download -q "${packages[@]}"); then
+    printf 'SKIP: apt cannot download %s (apt-get update may help)\n' "${packages[*]}" >&2
     exit 77
   fi
   for deb in "$work"/*.deb; do dpkg -x "$deb" "$work/root"; done

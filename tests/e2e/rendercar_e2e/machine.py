@@ -42,14 +42,15 @@ class Machine:
     """`start()`, use, `close()`. The socket directory `folder` must be short (unix sockets: 107 bytes)."""
 
     def __init__(self, folder, backend, kind="2d", run="none", virgl=False, width=640, height=480, share=True,
-                 memory_mib=None, backend_arguments=(), device="vhost-user-gpu-pci", backend_environment=None):
+                 memory_mib=None, backend_arguments=(), device="vhost-user-gpu-pci", backend_environment=None,
+                 kernel_arguments=""):
         if shutil.which(QEMU) is None:
             raise Missing(f"{QEMU} is not installed; run scripts/install-deps.sh")
         self.folder, self.backend, self.kind, self.run_word, self.virgl = folder, backend, kind, run, virgl
         self.width, self.height, self.share, self.device = width, height, share, device
         self.memory_mib = memory_mib or (512 if kind == "2d" else 1280)
         self.backend_arguments = list(backend_arguments)
-        self.backend_environment = backend_environment
+        self.backend_environment, self.kernel_arguments = backend_environment, kernel_arguments
         self.backend_process = self.qemu = self.qmp = self._shell = None
         self._shell_serial = 0
 
@@ -80,7 +81,8 @@ class Machine:
             "-vga", "none", "-display", "none", "-chardev", f"socket,id=gpu,path={self.path('gpu.sock')}",
             "-device", f"{self.device},chardev=gpu,xres={self.width},yres={self.height}",
             "-kernel", os.path.join(image, "vmlinuz"), "-initrd", os.path.join(image, "initrd"),
-            "-append", f"console=ttyS0 panic=-1 no_timer_check fbcon=nodefer rendercar.run={self.run_word}",
+            "-append", f"console=ttyS0 panic=-1 no_timer_check fbcon=nodefer rendercar.run={self.run_word} "
+            f"{self.kernel_arguments}",
             "-serial", f"file:{self.path('console.log')}",
             "-serial", f"unix:{self.path('shell.sock')},server=on,wait=off",
             "-qmp", f"unix:{self.path('qmp.sock')},server=on,wait=off",
