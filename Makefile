@@ -1,5 +1,5 @@
 # What people and CI type; the work is in scripts/ and CMake.
-.PHONY: demo test check bench format tidy asan tsan fuzz clean help images-test packages
+.PHONY: demo test check bench bench-vm format tidy asan tsan fuzz clean help images-test packages
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -15,6 +15,9 @@ check: ## unit and component tests, after an incremental build
 
 bench: ## the backend beside QEMU's own, as a table of ratios
 	@scripts/bench.sh
+
+bench-vm: ## QMP latency and glmark2 in a real VM, beside QEMU's own devices
+	@scripts/bench-vm.sh
 
 packages: ## .deb packages of this Debian release, in build/release/packages
 	@scripts/package.sh
