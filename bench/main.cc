@@ -43,6 +43,12 @@ std::vector<Contender> FindContenders(std::vector<std::string>& notes) {
     Contender contender{"rendercar", own, own};
     contender.program_virgl.args.push_back("--virgl");
     contenders.push_back(contender);
+    // Only where there is 3D does it matter in which process that runs.
+    contenders.push_back({"rendercar, one process",
+                          std::nullopt,
+                          {RENDERCAR_IN_PROCESS_BACKEND,
+                           {"--virgl", "--renderer-program=" RENDERCAR_RENDERER},
+                           {}}});
   } else {
     notes.push_back("no backend of ours at " + own.path + ": build the target rendercar-backend");
   }
@@ -77,19 +83,20 @@ void MeasureFootprints(const Flags& flags, const std::vector<Contender>& contend
                        {}};
   const uint32_t starts = flags.smoke ? 1 : 20;
   for (const Contender& contender : contenders) {
+    if (!contender.program_2d) continue;
     if (Wanted(flags, "start")) {
-      const absl::StatusOr<Samples> plain = MeasureStart(contender.program_2d, starts);
+      const absl::StatusOr<Samples> plain = MeasureStart(*contender.program_2d, starts);
       if (plain.ok()) start.values.emplace_back(contender.name, plain->Percentile(0.5) * 1e3);
       const absl::StatusOr<Samples> virgl = MeasureStart(contender.program_virgl, starts);
       if (virgl.ok()) start_virgl.values.emplace_back(contender.name, virgl->Percentile(0.5) * 1e3);
     }
     if (Wanted(flags, "memory")) {
-      const absl::StatusOr<double> bytes = MeasureMemory(contender.program_2d);
+      const absl::StatusOr<double> bytes = MeasureMemory(*contender.program_2d);
       if (bytes.ok()) memory.values.emplace_back(contender.name, *bytes / 1048576);
     }
     if (Wanted(flags, "idle")) {
       const absl::StatusOr<IdleWakeups> wakeups = MeasureIdle(
-          contender.program_2d, flags.idle_sessions, std::chrono::seconds(flags.idle_seconds));
+          *contender.program_2d, flags.idle_sessions, std::chrono::seconds(flags.idle_seconds));
       if (wakeups.ok()) {
         idle.values.emplace_back(contender.name, static_cast<double>(wakeups->most));
       }

@@ -48,7 +48,7 @@ class Lane {
  private:
   absl::Status TryPrepare() {
     frontend::VmOptions options;
-    options.program = row_.virgl ? contender_.program_virgl : contender_.program_2d;
+    options.program = row_.virgl ? contender_.program_virgl : *contender_.program_2d;
     options.frontend.virgl = row_.virgl;
     RC_ASSIGN_OR_RETURN(vm_, frontend::TestVm::Boot(options));
     RC_RETURN_IF_ERROR(workload_->Prepare(*vm_));
@@ -87,7 +87,9 @@ class Lane {
 std::vector<Figures> MeasureRow(const Row& row, const std::vector<Contender>& contenders,
                                 const MeasureOptions& options) {
   std::vector<Lane> lanes;
-  for (const Contender& contender : contenders) lanes.emplace_back(row, contender);
+  for (const Contender& contender : contenders) {
+    if (row.virgl || contender.program_2d) lanes.emplace_back(row, contender);
+  }
   for (Lane& lane : lanes) lane.Prepare();
   for (uint32_t round = 0; round < options.rounds; ++round) {
     for (Lane& lane : lanes) lane.RunSlice(options.slice);

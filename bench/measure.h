@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,8 +13,9 @@ namespace rendercar::bench {
 
 // A backend that takes part.
 struct Contender {
-  std::string name;  // "rendercar", "qemu"
-  frontend::BackendProgram program_2d, program_virgl;
+  std::string name;                                    // "rendercar", "qemu"
+  std::optional<frontend::BackendProgram> program_2d;  // none: takes part in 3D rows only
+  frontend::BackendProgram program_virgl;
 };
 
 struct MeasureOptions {

@@ -163,6 +163,9 @@ class Renderer {
   // executable). Comes back at once: commands may follow directly.
   virtual absl::Status Start() = 0;
   virtual bool running() const = 0;
+  // Whether it keeps a processor of its own busy for a while after each command, looking for the
+  // next one; who else looks like that takes it from the guest where there are only two.
+  virtual bool looks_for_commands() const { return false; }
   // Start will not succeed any more before a Reset, whatever is waited for: a guest's commands
   // ended too many renderers, or none can do what was offered. The only place where deaths count.
   virtual bool off() const = 0;

@@ -220,7 +220,10 @@ void DeviceWorker::Complete(gpu::Queue queue, uint16_t head, uint32_t written_by
   if (std::exchange(publish_posted_, true)) return;
   // Answers that come together are published together, when the loop has seen them all.
   loop_.Post([this, alive = alive_] {
-    if (*alive) PublishUsed();
+    if (!*alive) return;
+    PublishUsed();
+    // The driver that waited for this may have its next request ready soon.
+    if (!AnyInFlight()) Process();
   });
 }
 
@@ -254,7 +257,6 @@ void DeviceWorker::OnKick(uint32_t index) {
 // As a hypervisor's halt polling does: a request that came soon after the sleep began would have
 // been found by looking longer, one that came late makes looking a waste.
 void DeviceWorker::LearnPollTime(std::chrono::nanoseconds slept) {
-  if (!may_poll_) return;
   poll_time_ = slept < kWorthPolling
                    ? std::min<std::chrono::nanoseconds>(2 * poll_time_ + kFirstPoll, kLongestPoll)
                    : poll_time_ / 4;
@@ -292,8 +294,20 @@ void DeviceWorker::Process() {
   LookForLostMemory();
 }
 
+// One processor is left for the VM.
+bool DeviceWorker::MayPoll() const {
+  return processors_ > (served_.renderer->looks_for_commands() ? 2 : 1);
+}
+
+bool DeviceWorker::AnyInFlight() const {
+  return std::any_of(rings_.begin(), rings_.end(), [](const auto& ring) {
+    return ring->active() && ring->queue()->in_flight() > 0;
+  });
+}
+
 bool DeviceWorker::Poll() {
-  if (poll_time_ == std::chrono::nanoseconds(0)) return false;
+  // What is in flight completes on the loop, which must not wait for the end of a look.
+  if (poll_time_ == std::chrono::nanoseconds(0) || !MayPoll() || AnyInFlight()) return false;
   const auto until = Clock::now() + poll_time_;
   do {
     for (auto& ring : rings_)

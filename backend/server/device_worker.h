@@ -71,6 +71,8 @@ class DeviceWorker final : public gpu::QueuePort {
   // After the rings were found empty: whether a request came while we looked, or kicks are asked
   // for and it is time to sleep.
   bool AwaitRequests();
+  bool MayPoll() const;
+  bool AnyInFlight() const;
   bool Poll();
   void LearnPollTime(std::chrono::nanoseconds slept);
   // Process soon, after what else waits on the loop.
@@ -93,7 +95,7 @@ class DeviceWorker final : public gpu::QueuePort {
   // How long the rings are looked at before sleeping; adapts to whether that finds anything.
   std::chrono::nanoseconds poll_time_{0};
   Clock::time_point slept_since_{};
-  const bool may_poll_ = std::thread::hardware_concurrency() > 1;
+  const uint32_t processors_ = std::thread::hardware_concurrency();
   uint64_t lost_memory_seen_;
   // Tells tasks on the loop that this object is gone.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
