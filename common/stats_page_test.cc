@@ -69,6 +69,42 @@ TEST(StatsPageTest, garbage_and_symlinks_are_refused) {
   EXPECT_FALSE(ReadStats(dir / "link").ok());
 }
 
+// What a build of another version wrote: the head, and `tail_bytes` beyond what this build knows.
+void WritePage(const std::string& path, uint32_t version, size_t tail_bytes) {
+  StatsPage page{};
+  page.magic = kStatsMagic;
+  page.version = version;
+  page.size_bytes = static_cast<uint32_t>(sizeof(StatsPage) + tail_bytes);
+  page.values[static_cast<size_t>(StatsValue::kFramesShown)] = 7;
+  page.values.back() = 99;  // a value that this build does not know
+  std::ofstream file(path, std::ios::binary);
+  file.write(reinterpret_cast<const char*>(&page), sizeof(page));
+  file << std::string(tail_bytes, '\xff');
+}
+
+TEST(StatsPageTest, a_page_of_a_newer_build_is_read_as_far_as_it_is_known) {
+  const TempDir dir;
+  WritePage(dir / "stats", kStatsVersion, 8192);
+  const auto snapshot = ReadStats(dir / "stats");
+  ASSERT_TRUE(snapshot.ok()) << snapshot.status();
+  EXPECT_EQ((*snapshot)[StatsValue::kFramesShown], 7u);
+}
+
+TEST(StatsPageTest, what_an_older_build_does_not_count_is_zero) {
+  const TempDir dir;
+  WritePage(dir / "stats", kStatsVersion, 0);
+  const auto snapshot = ReadStats(dir / "stats");
+  ASSERT_TRUE(snapshot.ok()) << snapshot.status();
+  EXPECT_EQ(snapshot->values.back(), 0u);
+  EXPECT_EQ((*snapshot)[StatsHistogram::kFence].count(), 0u);
+}
+
+TEST(StatsPageTest, a_page_of_another_version_is_refused) {
+  const TempDir dir;
+  WritePage(dir / "stats", kStatsVersion + 1, 0);
+  EXPECT_FALSE(ReadStats(dir / "stats").ok());
+}
+
 TEST(StatsPageTest, nothing_is_left_when_the_directory_is_not_writable) {
   EXPECT_EQ(StatsWriter::Create("/nonexistent/stats").status().code(), absl::StatusCode::kNotFound);
 }

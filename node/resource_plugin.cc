@@ -18,6 +18,9 @@ constexpr char kOwnDomain[] = "rendercar.dev/";
 // Checks (one a second) that a registered plugin may be without a stream before it registers anew.
 constexpr int kChecksWithoutStream = 3;
 
+// Calls that have not ended by themselves after this are cancelled.
+constexpr std::chrono::milliseconds kShutdownGrace{500};
+
 bool SocketExists(const std::string& path) {
   struct stat info {};
   return ::stat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode);
@@ -41,11 +44,13 @@ ResourcePlugin::ResourcePlugin(EventLoop& loop, const Places& places, const Reso
       dirs_(dirs),
       report_(report),
       service_(loop, *this),
-      server_(loop, service_),
+      server_(loop, {&service_}, {}),
       watcher_service_(loop, report, config.name, path_),
       watcher_server_(places.plugins_registry.empty()
                           ? nullptr
-                          : std::make_unique<UnixGrpcServer>(loop, watcher_service_)),
+                          : std::make_unique<UnixGrpcServer>(
+                                loop, std::vector<grpc::Service*>{&watcher_service_},
+                                UnixGrpcServer::Options{})),
       registrar_(loop, client, report, config.name, endpoint_) {}
 
 ResourcePlugin::~ResourcePlugin() = default;
@@ -73,8 +78,8 @@ absl::Status ResourcePlugin::ListenForWatcher() {
 }
 
 void ResourcePlugin::Shutdown() {
-  server_.Shutdown();
-  if (watcher_server_ != nullptr) watcher_server_->Shutdown();
+  server_.Shutdown(kShutdownGrace);
+  if (watcher_server_ != nullptr) watcher_server_->Shutdown(kShutdownGrace);
 }
 
 void ResourcePlugin::Check(bool kubelet_appeared) {
@@ -153,7 +158,7 @@ absl::Status ResourcePlugin::PreStart(const std::vector<std::string>& share_ids)
   RC_ASSIGN_OR_RETURN(std::vector<RenderNode> nodes, ScanRenderNodes(places_.roots));
   nodes.push_back(SoftwareRenderNode());
   for (const std::string& id : share_ids) {
-    const std::string node_id = id.substr(0, id.rfind('-'));
+    const std::string node_id = NodeIdOf(id);
     const auto node = std::find_if(nodes.begin(), nodes.end(),
                                    [&](const RenderNode& one) { return one.id == node_id; });
     if (node == nodes.end()) {

@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "common/grpc/unix_grpc_server.h"
 #include "node/config.h"
 #include "node/device_plugin_service.h"
 #include "node/registrar.h"
-#include "node/unix_grpc_server.h"
 #include "node/watcher_service.h"
 
 namespace rendercar::node {

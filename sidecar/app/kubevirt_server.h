@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "sidecar/control/unix_grpc_server.h"
+#include "common/grpc/unix_grpc_server.h"
 #include "sidecar/kubevirt/domain_hook.h"
 #include "sidecar/kubevirt/hook_service.h"
 #include "sidecar/kubevirt/place.h"

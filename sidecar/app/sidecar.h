@@ -8,12 +8,12 @@
 #include <thread>
 
 #include "common/epoll_loop.h"
+#include "common/grpc/unix_grpc_server.h"
 #include "common/program.h"
 #include "sidecar/app/kubevirt_server.h"
 #include "sidecar/app/options.h"
 #include "sidecar/app/orphan_reaper.h"
 #include "sidecar/control/control_service.h"
-#include "sidecar/control/unix_grpc_server.h"
 #include "sidecar/definition/vhost_user_json.h"
 #include "sidecar/metrics/hook_metrics.h"
 #include "sidecar/metrics/metrics_server.h"
