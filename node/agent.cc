@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "node/cdi.h"
 #include "node/node_features.h"
+#include "node/session_stats.h"
 
 namespace rendercar::node {
 namespace {
@@ -62,6 +63,11 @@ absl::Status Agent::Start() {
       return kUsersPeriod;
     });
   }
+  WatchSessions();
+  Every(kSessionsPeriod, [this] {
+    WatchSessions();
+    return kSessionsPeriod;
+  });
   Every(kCheckPeriod, [this] {
     CheckAll(false);
     return kCheckPeriod;
@@ -78,10 +84,11 @@ absl::Status Agent::Start() {
 
 absl::Status Agent::Rescan() {
   RC_ASSIGN_OR_RETURN(std::vector<RenderNode> nodes, ScanRenderNodes(places_.roots));
-  health_.Check(nodes);
   nodes = ApplyConfig(std::move(nodes), config_);
+  health_.Check(nodes);
   WriteSpecs(nodes);
   capsets_.Update(nodes);
+  nodes_->Set(nodes);
   for (size_t i = 0; i < config_.resources.size(); ++i) {
     ResourcePlugin* plugin = Find(config_.resources[i].name);
     if (plugin != nullptr) {
@@ -97,6 +104,7 @@ absl::Status Agent::Reconfigure(const Config& config) {
     RemoveNodeFeatures(config_.nfd_dir);
   }
   config_ = config;
+  health_.crashes().SetLimit(config_.crash_limit);
   dirs_.SetOwner(config_.session_owner);
   RetirePlugins();
   return MakePlugins();
@@ -139,6 +147,18 @@ void Agent::RetirePlugins() {
   plugins_.erase(gone, plugins_.end());
 }
 
+void Agent::WatchSessions() {
+  const std::shared_ptr<const ShareUsers> users = users_->Get();
+  std::vector<SessionDeaths> deaths;
+  for (const SessionStats& one : GatherSessions(places_.session_root, users.get())) {
+    const std::string pod =
+        users == nullptr ? one.share : absl::StrCat(one.user.ns, "/", one.user.pod);
+    deaths.push_back({one.share, one.session, pod, one.stats.start_time_unix_ns,
+                      one.stats[StatsValue::kRendererDeaths]});
+  }
+  health_.crashes().Observe(deaths);
+}
+
 // Events only make the next scan come at once.
 void Agent::WatchDevices() {
   auto monitor = UdevMonitor::Start(loop_, [this](const DrmEvent& event) { OnDrmEvent(event); });
@@ -153,10 +173,14 @@ void Agent::WatchDevices() {
 void Agent::OnDrmEvent(const DrmEvent& event) {
   log::Debug("device event",
              {{"action", event.action}, {"name", event.name}, {"wedged", event.wedged}});
+  const std::string device = fs::path(event.device_path).filename().string();
+  if (event.reset) report_.DriverEvent(device, Report::DriverEventKind::kReset, "");
   if (!event.wedged.empty() && event.wedged != "none") {
     health_.Wedged(event.device_path, event.wedged);
+    report_.DriverEvent(device, Report::DriverEventKind::kWedged, event.wedged);
   } else if (!event.wedged.empty()) {
     health_.Recovered(event.device_path);
+    report_.DriverEvent(device, Report::DriverEventKind::kRecovered, "");
   }
   if (const absl::Status status = Rescan(); !status.ok()) {
     log::Warning("the inventory could not be read", {{"why", std::string(status.message())}});

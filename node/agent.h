@@ -26,6 +26,7 @@ class Agent {
   static constexpr std::chrono::seconds kScanPeriod{5};
   static constexpr std::chrono::seconds kCollectPeriod{60};
   static constexpr std::chrono::seconds kUsersPeriod{10};
+  static constexpr std::chrono::seconds kSessionsPeriod{10};
 
   Agent(EventLoop& loop, const Places& places, const Config& config, Report& report);
   ~Agent();
@@ -36,11 +37,15 @@ class Agent {
   void Stop(Task done);
   // Looks at sysfs again.
   absl::Status Rescan();
+  // Looks at what sessions tell of themselves, for the health of the nodes that they are on.
+  void WatchSessions();
   // From now on `config`; resources that stay keep their registration and what is allocated.
   absl::Status Reconfigure(const Config& config);
 
   // Which pod has which share, as the kubelet last told; may be read from any thread.
   const std::shared_ptr<ShareUserBook>& users() const { return users_; }
+  // The nodes as they were last seen; may be read from any thread.
+  const std::shared_ptr<NodeBook>& nodes() const { return nodes_; }
 
  private:
   absl::Status MakePlugins();
@@ -65,6 +70,7 @@ class Agent {
   CapsetBook capsets_;
   PodResourcesClient pod_resources_;
   const std::shared_ptr<ShareUserBook> users_ = std::make_shared<ShareUserBook>();
+  const std::shared_ptr<NodeBook> nodes_ = std::make_shared<NodeBook>();
   std::unique_ptr<UdevMonitor> udev_;
   GrpcRegistrationClient client_;
   std::vector<std::unique_ptr<ResourcePlugin>> plugins_;

@@ -10,6 +10,7 @@
 #include <future>
 
 #include "common/share_env.h"
+#include "common/stats_page.h"
 #include "node/agent_fixture.h"
 #include "tests/fakes/kubelet/fake_plugin_watcher.h"
 #include "tests/fakes/kubelet/fake_pod_resources.h"
@@ -229,6 +230,32 @@ TEST_F(AgentTest, an_unhealthy_node_is_told_and_told_again_when_it_recovers) {
             grpc::StatusCode::UNAVAILABLE);
   sysfs_.AddDeviceFile(128);
   OnLoop([this] { ASSERT_TRUE(agent_->Rescan().ok()); });
+  EXPECT_TRUE(WaitForHealthy(2));
+}
+
+TEST_F(AgentTest, deaths_of_renderers_of_several_pods_close_a_node) {
+  config_.crash_limit = {.crashes = 2, .pods = 2, .window = std::chrono::seconds(3600)};
+  ASSERT_TRUE(kubelet_.Start().ok());
+  ASSERT_TRUE(StartAgent().ok());
+  ASSERT_TRUE(WaitForHealthy(2));
+  std::vector<StatsWriter> pages;
+  for (int i = 0; i < 2; ++i) {
+    const auto allocation = kubelet_.AllocateContainer(kResource, 1);
+    ASSERT_TRUE(allocation.ok()) << allocation.status();
+    auto page = StatsWriter::Create(allocation->response.mounts(0).host_path() + "/vm.stats");
+    ASSERT_TRUE(page.ok()) << page.status();
+    page->Count(StatsValue::kRendererDeaths);
+    pages.push_back(*std::move(page));
+  }
+  OnLoop([this] {
+    agent_->WatchSessions();
+    ASSERT_TRUE(agent_->Rescan().ok());
+  });
+  EXPECT_TRUE(WaitForHealthy(0));
+  EXPECT_THAT(AllocateIds({{"software-0"}}).error_message(), HasSubstr("renderers of 2 pods died"));
+  EXPECT_TRUE(kubelet_.PreStart(kResource, {"software-0"}).ok()) << "containers there start again";
+  config_.crash_limit.crashes = 0;
+  OnLoop([this] { ASSERT_TRUE(agent_->Reconfigure(config_).ok()); });
   EXPECT_TRUE(WaitForHealthy(2));
 }
 

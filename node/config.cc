@@ -63,7 +63,9 @@ std::vector<RenderNode> ApplyConfig(std::vector<RenderNode> nodes, const Config&
     nodes.push_back(SoftwareRenderNode());
   }
   for (RenderNode& node : nodes) {
-    if (AddressIn(config.drain, node)) node.problem = "it is being drained (drain)";
+    if (AddressIn(config.drain, node)) {
+      node.SetProblem(ProblemKind::kDrained, "it is being drained (drain)");
+    }
   }
   return nodes;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/share_env.h"
+#include "node/crash_rate.h"
 #include "node/inventory.h"
 #include "node/preference.h"
 #include "node/share.h"
@@ -62,6 +63,8 @@ struct Config {
   std::optional<uint32_t> session_owner;
   // Whether CDI specifications are written, and where; empty: not.
   std::string cdi_dir;
+  // When a node on which sessions lose their renderers counts as broken.
+  CrashLimit crash_limit;
   // Where node labels are left for Node Feature Discovery; empty: not.
   std::string nfd_dir;
 
@@ -79,6 +82,8 @@ struct Places {
   // The program (rendercar-renderer) that finds out what virglrenderer can give on a node; empty:
   // not asked.
   std::string capset_probe;
+  // Where the host's processes are seen; empty: GPU use of sessions is not looked for.
+  std::string proc = "/proc";
   std::string session_root = share_env::kHostSessionRoot;
   InventoryRoots roots;
 };

@@ -72,7 +72,8 @@ ResourceConfig ReadResource(YamlMap& map) {
   }
   ReadSelector(map, "select", resource.select);
   ReadSelector(map, "deny", resource.deny);
-  map.ReadBytes("videoMemoryPerShare", resource.sizes.video_memory_bytes);
+  resource.sizes.even =
+      map.ReadBytesOr("videoMemoryPerShare", "even", resource.sizes.video_memory_bytes);
   if (resource.sizes.video_memory_bytes != 0) resource.sizes.replicas = 0;
   map.ReadNumber("replicas", 1, kMaxReplicas, resource.sizes.replicas);
   map.Read("overcommit", resource.sizes.overcommit);
@@ -96,6 +97,17 @@ void ReadResources(YamlMap& map, Config& config) {
   }
 }
 
+void ReadHealth(YamlMap& parent, CrashLimit& limit) {
+  const auto node = parent.Map("health");
+  if (!node) return;
+  YamlMap map(*node, parent.PathOf("health."), parent.errors());
+  map.ReadNumber("crashes", 0, 1'000'000, limit.crashes);
+  map.ReadNumber("crashPods", 1, 1000, limit.pods);
+  uint32_t seconds = static_cast<uint32_t>(limit.window.count());
+  map.ReadNumber("crashWindowSeconds", 1, 86'400, seconds);
+  limit.window = std::chrono::seconds(seconds);
+}
+
 void ReadDocument(YamlMap& map, Config& config) {
   std::string version;
   std::string kind;
@@ -106,6 +118,7 @@ void ReadDocument(YamlMap& map, Config& config) {
   map.ReadWord("software", SoftwareWords(), config.software);
   ReadResources(map, config);
   map.Read("drain", config.drain);
+  ReadHealth(map, config.crash_limit);
   if (map.Has("sessionOwner")) {
     map.ReadNumber("sessionOwner", 0, 4'000'000'000U, config.session_owner.emplace());
   }
@@ -113,15 +126,29 @@ void ReadDocument(YamlMap& map, Config& config) {
   map.Read("nfdDirectory", config.nfd_dir);
 }
 
+// Quoted: readers of YAML 1.1 take a PCI address for a number in base 60.
+void EmitList(YAML::Emitter& out, const char* key, const std::vector<std::string>& values) {
+  if (values.empty()) return;
+  out << YAML::Key << key << YAML::Value << YAML::Flow << YAML::BeginSeq;
+  for (const std::string& value : values) out << YAML::DoubleQuoted << value;
+  out << YAML::EndSeq;
+}
+
+void EmitHealth(YAML::Emitter& out, const CrashLimit& limit) {
+  if (limit == CrashLimit{}) return;
+  out << YAML::Key << "health" << YAML::Value << YAML::BeginMap;
+  out << YAML::Key << "crashes" << YAML::Value << limit.crashes;
+  out << YAML::Key << "crashPods" << YAML::Value << limit.pods;
+  out << YAML::Key << "crashWindowSeconds" << YAML::Value << limit.window.count();
+  out << YAML::EndMap;
+}
+
 void EmitSelector(YAML::Emitter& out, const char* key, const NodeSelector& selector) {
   if (selector == NodeSelector{}) return;
   out << YAML::Key << key << YAML::Value << YAML::BeginMap;
-  const auto list = [&](const char* name, const std::vector<std::string>& values) {
-    if (!values.empty()) out << YAML::Key << name << YAML::Value << YAML::Flow << values;
-  };
-  list("drivers", selector.drivers);
-  list("pciIds", selector.pci_ids);
-  list("addresses", selector.addresses);
+  EmitList(out, "drivers", selector.drivers);
+  EmitList(out, "pciIds", selector.pci_ids);
+  EmitList(out, "addresses", selector.addresses);
   if (selector.min_video_memory_bytes != 0) {
     out << YAML::Key << "minVideoMemory" << YAML::Value << selector.min_video_memory_bytes;
   }
@@ -141,6 +168,9 @@ void EmitResource(YAML::Emitter& out, const ResourceConfig& resource) {
   }
   if (resource.sizes.video_memory_bytes != 0) {
     out << YAML::Key << "videoMemoryPerShare" << YAML::Value << resource.sizes.video_memory_bytes;
+  }
+  if (resource.sizes.even) {
+    out << YAML::Key << "videoMemoryPerShare" << YAML::Value << "even";
   }
   out << YAML::Key << "overcommit" << YAML::Value << resource.sizes.overcommit;
   out << YAML::Key << "maxSharesPerContainer" << YAML::Value << resource.max_shares_per_container;
@@ -200,9 +230,8 @@ std::string PrintConfig(const Config& config) {
   }
   if (!config.cdi_dir.empty()) out << YAML::Key << "cdiDirectory" << YAML::Value << config.cdi_dir;
   if (!config.nfd_dir.empty()) out << YAML::Key << "nfdDirectory" << YAML::Value << config.nfd_dir;
-  if (!config.drain.empty()) {
-    out << YAML::Key << "drain" << YAML::Value << YAML::Flow << config.drain;
-  }
+  EmitList(out, "drain", config.drain);
+  EmitHealth(out, config.crash_limit);
   out << YAML::Key << "resources" << YAML::Value << YAML::BeginSeq;
   for (const ResourceConfig& resource : config.resources) EmitResource(out, resource);
   out << YAML::EndSeq << YAML::EndMap;

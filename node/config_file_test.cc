@@ -20,6 +20,10 @@ sessionOwner: 107
 cdiDirectory: /var/run/cdi
 nfdDirectory: /etc/nfd
 drain: ["0000:03:00.0"]
+health:
+  crashes: 9
+  crashPods: 3
+  crashWindowSeconds: 60
 resources:
 - name: rendercar.dev/large
   select:
@@ -39,6 +43,9 @@ resources:
   placement: packed
 - name: example.com/gpu
   videoMemoryPerShare: 512Mi
+- name: example.com/even
+  replicas: 3
+  videoMemoryPerShare: even
 )",
                                   "node.yaml");
   ASSERT_TRUE(config.ok()) << config.status();
@@ -46,7 +53,8 @@ resources:
   EXPECT_EQ(config->session_owner, 107u);
   EXPECT_EQ(config->cdi_dir, "/var/run/cdi");
   EXPECT_THAT(config->drain, ElementsAre("0000:03:00.0"));
-  ASSERT_THAT(config->resources, SizeIs(2));
+  ASSERT_THAT(config->resources, SizeIs(3));
+  EXPECT_EQ(config->crash_limit, (CrashLimit{9, 3, std::chrono::seconds(60)}));
   const ResourceConfig& large = config->resources[0];
   EXPECT_EQ(large.name, "rendercar.dev/large");
   EXPECT_THAT(large.select.pci_ids, ElementsAre("1002:73bf", "8086:*"));
@@ -58,6 +66,7 @@ resources:
   EXPECT_TRUE(large.allow_same_node);
   EXPECT_EQ(large.placement, Placement::kPacked);
   EXPECT_EQ(config->resources[1].sizes, (ShareSizes{0, 512ULL << 20, false}));
+  EXPECT_EQ(config->resources[2].sizes, (ShareSizes{.replicas = 3, .even = true}));
 }
 
 TEST(ConfigFileTest, a_file_with_its_head_only_is_the_default) {
@@ -73,6 +82,8 @@ TEST(ConfigFileTest, what_is_printed_reads_back_the_same) {
   config.resources.front().select.drivers = {"amdgpu"};
   config.resources.front().select.software = false;
   config.resources.front().sizes = {0, 1 << 30, true};
+  config.resources.push_back({.name = "a.b/even", .sizes = {.replicas = 2, .even = true}});
+  config.crash_limit.crashes = 0;
   const auto read = ParseConfig(PrintConfig(config), "printed");
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(*read, config);
@@ -101,7 +112,7 @@ TEST(ConfigFileTest, errors_name_file_line_key_expected_and_found) {
       {"resources:\n- name: a/b\n- name: a/b",
        "node.yaml:5: resources[1].name: expected a name that no other resource has, found 'a/b'"},
       {"resources:\n- name: a/b\n  videoMemoryPerShare: 2Pb",
-       "node.yaml:5: resources[0].videoMemoryPerShare: expected a number of bytes such as"},
+       "node.yaml:5: resources[0].videoMemoryPerShare: expected even, or a number of bytes "},
       {"resources:\n- name: a/b\n  select:\n    vendor: amd",
        "node.yaml:6: resources[0].select.vendor: expected one of the keys "},
       {"resources:\n- text", "node.yaml:4: resources: expected a map, found 'text'"},

@@ -22,6 +22,9 @@ class FakeReport final : public Report {
   void ConfigRead(const absl::Status& result) override {
     events.push_back(absl::StrCat("config ", absl::StatusCodeToString(result.code())));
   }
+  void DriverEvent(const std::string& device, DriverEventKind kind, const std::string&) override {
+    events.push_back(absl::StrCat("driver ", device, " ", static_cast<int>(kind)));
+  }
   void Allocated(const std::string&, size_t shares, const absl::Status& result) override {
     events.push_back(
         absl::StrCat("allocated ", shares, " ", absl::StatusCodeToString(result.code())));

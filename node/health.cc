@@ -52,10 +52,9 @@ std::optional<Heat> HottestOf(const fs::path& hwmon_root) {
 void HealthMonitor::Check(std::vector<RenderNode>& nodes) {
   std::set<std::string> present;
   for (RenderNode& node : nodes) {
-    if (node.software) continue;
-    present.insert(node.device_path);
-    const std::string problem = Problem(node);
-    if (node.problem.empty()) node.problem = problem;
+    auto [kind, sentence] = Problem(node);
+    if (!node.software) present.insert(node.device_path);
+    if (node.problem.empty()) node.SetProblem(kind, std::move(sentence));
   }
   std::erase_if(wedged_, [&](const auto& entry) { return present.count(entry.first) == 0; });
 }
@@ -66,17 +65,27 @@ void HealthMonitor::Wedged(const std::string& device_path, const std::string& re
 
 void HealthMonitor::Recovered(const std::string& device_path) { wedged_.erase(device_path); }
 
-std::string HealthMonitor::Problem(const RenderNode& node) {
-  const auto wedged = wedged_.find(node.device_path);
-  if (wedged != wedged_.end()) {
-    return fmt::format("its driver is wedged and needs {}",
-                       wedged->second.empty() ? "help" : wedged->second);
+std::pair<ProblemKind, std::string> HealthMonitor::Problem(const RenderNode& node) {
+  std::string crashes = crashes_.Problem(node.id);
+  if (node.software) return {ProblemKind::kCrashes, std::move(crashes)};
+  std::array<std::pair<ProblemKind, std::string>, 5> findings{{
+      {ProblemKind::kWedged, WedgeProblem(node)},
+      {ProblemKind::kBus, BusProblem(node.device_path)},
+      {ProblemKind::kOpen, OpenProblem(node)},
+      {ProblemKind::kHot, HeatProblem(node, node.device_path)},
+      {ProblemKind::kCrashes, std::move(crashes)},
+  }};
+  for (auto& finding : findings) {
+    if (!finding.second.empty()) return std::move(finding);
   }
-  std::string problem = BusProblem(node.device_path);
-  if (problem.empty()) problem = OpenProblem(node);
-  // Always asked, since it remembers.
-  const std::string heat = HeatProblem(node, node.device_path);
-  return problem.empty() ? heat : problem;
+  return {};
+}
+
+std::string HealthMonitor::WedgeProblem(const RenderNode& node) const {
+  const auto wedged = wedged_.find(node.device_path);
+  if (wedged == wedged_.end()) return "";
+  return fmt::format("its driver is wedged and needs {}",
+                     wedged->second.empty() ? "help" : wedged->second);
 }
 
 // A container's device cgroup may keep the agent from opening what it gives to others; that is no

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "node/crash_rate.h"
 #include "node/inventory.h"
 
 namespace rendercar::node {
@@ -19,8 +20,11 @@ class HealthMonitor {
 
   explicit HealthMonitor(InventoryRoots roots) : roots_(std::move(roots)) {}
 
-  // Sets `problem` of each node that has none yet and cannot be used.
+  // Sets the problem of each node that has none yet and cannot be used.
   void Check(std::vector<RenderNode>& nodes);
+
+  // What sessions lost on the nodes; the rule and what it has counted.
+  CrashRate& crashes() { return crashes_; }
 
   // The kernel said so (uevent WEDGED=method): unhealthy until the node is gone or Recovered is
   // told.
@@ -28,7 +32,9 @@ class HealthMonitor {
   void Recovered(const std::string& device_path);
 
  private:
-  std::string Problem(const RenderNode& node);
+  // The first that holds; always asks those that remember.
+  std::pair<ProblemKind, std::string> Problem(const RenderNode& node);
+  std::string WedgeProblem(const RenderNode& node) const;
   std::string OpenProblem(const RenderNode& node) const;
   std::string BusProblem(const std::string& sysfs) const;
   std::string HeatProblem(const RenderNode& node, const std::string& sysfs);
@@ -36,6 +42,7 @@ class HealthMonitor {
   const InventoryRoots roots_;
   std::map<std::string, std::string> wedged_;  // by sysfs directory of the device
   std::map<std::string, bool> hot_;            // by node id
+  CrashRate crashes_;
 };
 
 }  // namespace rendercar::node

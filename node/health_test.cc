@@ -82,6 +82,21 @@ TEST_F(HealthTest, a_node_that_went_and_came_back_is_not_wedged) {
   EXPECT_EQ(Problem(), "");
 }
 
+TEST_F(HealthTest, deaths_of_renderers_of_several_pods_are_a_problem) {
+  monitor_.crashes().SetLimit({.crashes = 2, .pods = 2});
+  monitor_.crashes().Observe({});
+  monitor_.crashes().Observe(
+      {{"0000-03-00.0-0", "vm", "ns/a", 1, 1}, {"0000-03-00.0-1", "vm", "ns/b", 1, 1}});
+  EXPECT_THAT(Problem(), HasSubstr("renderers of 2 pods died"));
+}
+
+TEST_F(HealthTest, the_kind_of_a_problem_is_told_beside_its_sentence) {
+  auto nodes = ScanRenderNodes(sysfs_.roots());
+  monitor_.Wedged(nodes->front().device_path, "rebind");
+  monitor_.Check(*nodes);
+  EXPECT_EQ(nodes->front().problem_kind, ProblemKind::kWedged);
+}
+
 TEST_F(HealthTest, a_device_that_fell_off_the_bus_is_a_problem) {
   sysfs_.Write(std::string(kDevice) + "/config", "\xff\xff");
   EXPECT_THAT(Problem(), HasSubstr("PCI bus"));

@@ -101,7 +101,7 @@ RenderNode Describe(const InventoryRoots& roots, const fs::path& sysfs, const fs
     node.id = fmt::format("{}-{}", bus.empty() ? "device" : Sanitise(bus).substr(0, 12),
                           Sanitise(device.filename().string()));
   }
-  node.problem = DeviceFileProblem(roots, name);
+  node.SetProblem(ProblemKind::kMissing, DeviceFileProblem(roots, name));
   return node;
 }
 

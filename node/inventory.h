@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/status.h"
+#include "node/latest.h"
 #include "node/render_node.h"
 
 namespace rendercar::node {
@@ -23,5 +24,8 @@ RenderNode SoftwareRenderNode();
 // machine without any (or without DRM at all) has an empty list; an error means that sysfs could
 // not be read. A node whose device file is missing or closed to us is listed with its problem.
 absl::StatusOr<std::vector<RenderNode>> ScanRenderNodes(const InventoryRoots& roots);
+
+// The nodes as the agent last saw them; none: it has not looked yet.
+using NodeBook = Latest<std::vector<RenderNode>>;
 
 }  // namespace rendercar::node

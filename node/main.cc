@@ -14,6 +14,7 @@
 #include "node/hangup_signal.h"
 #include "node/metrics_server.h"
 #include "node/node_metrics.h"
+#include "node/node_sensors.h"
 #include "node/one_shot.h"
 #include "node/session_collector.h"
 
@@ -51,10 +52,9 @@ void AddPlaceFlags(CLI::App& app, Flags& flags) {
                  "/var/lib/kubelet/plugins_registry) instead of on kubelet.sock")
       ->envname("RENDERCAR_NODE_PLUGINS_REGISTRY")
       ->option_text("DIR");
-  app.add_option(
-         "--pod-resources-socket", flags.places.pod_resources_socket,
-         "The kubelet's socket that tells which pod has which share ("
-         "/var/lib/kubelet/pod-resources/kubelet.sock); without it sessions have no pod label")
+  app.add_option("--pod-resources-socket", flags.places.pod_resources_socket,
+                 "The kubelet's socket that tells which pod has which share ("
+                 "/var/lib/kubelet/pod-resources/kubelet.sock); none: sessions have no pod label")
       ->envname("RENDERCAR_NODE_POD_RESOURCES_SOCKET")
       ->option_text("SOCKET");
   app.add_option(
@@ -63,6 +63,11 @@ void AddPlaceFlags(CLI::App& app, Flags& flags) {
          "node, may crash")
       ->envname("RENDERCAR_NODE_CAPSET_PROBE")
       ->option_text("PROGRAM");
+  app.add_option("--proc-root", flags.places.proc,
+                 "Where the host's processes are seen, for what sessions use of a GPU (/proc); "
+                 "none: not looked for")
+      ->envname("RENDERCAR_NODE_PROC_ROOT")
+      ->option_text("DIR");
   app.add_option("--sysfs-root", flags.places.roots.sysfs, "Where sysfs is mounted (/sys)")
       ->option_text("DIR");
   app.add_option("--dev-root", flags.places.roots.dev, "Where the host's device files are (/dev)")
@@ -105,6 +110,14 @@ void AddConfigFlags(CLI::App& app, Flags& flags) {
       ->option_text("FORMAT");
 }
 
+// "none" says that a place is not there; an empty word would take the next flag for its value.
+void ClearNone(Places& places) {
+  for (std::string* place : {&places.plugins_registry, &places.pod_resources_socket,
+                             &places.capset_probe, &places.proc}) {
+    if (*place == "none") place->clear();
+  }
+}
+
 void Override(const Flags& flags, Config& config) {
   if (flags.software) config.software = *flags.software;
   if (config.resources.empty()) return;
@@ -116,8 +129,8 @@ void Override(const Flags& flags, Config& config) {
 int PrintInventory(const Flags& flags, const Config& config) {
   auto nodes = ScanRenderNodes(flags.places.roots);
   if (!nodes.ok()) return Fail(kProgram, nodes.status());
-  HealthMonitor(flags.places.roots).Check(*nodes);
-  const auto all = ApplyConfig(*std::move(nodes), config);
+  auto all = ApplyConfig(*std::move(nodes), config);
+  HealthMonitor(flags.places.roots).Check(all);
   const std::string text =
       flags.output == "json" ? InventoryJson(all, config) : InventoryTable(all, config);
   std::fputs(text.c_str(), stdout);
@@ -133,7 +146,9 @@ class Daemon {
         hangup_(loop_, [this] { source_.Reload(); }),
         signals_(loop_, [this](int signal) { Stop(signal); }),
         agent_(loop_, flags.places, config, metrics_),
-        sessions_(std::make_shared<SessionCollector>(flags.places.session_root, agent_.users())) {}
+        sensors_(std::make_shared<NodeCollector>(agent_.nodes())),
+        sessions_(std::make_shared<SessionCollector>(flags.places.session_root, agent_.users(),
+                                                     flags.places.proc)) {}
 
   absl::Status Run() {
     RC_RETURN_IF_ERROR(ServeMetrics());
@@ -152,7 +167,7 @@ class Daemon {
   absl::Status ServeMetrics() {
     if (flags_.metrics_address == "none") return absl::OkStatus();
     RC_ASSIGN_OR_RETURN(server_, MetricsServer::Start(loop_, flags_.metrics_address,
-                                                      {metrics_.registry(), sessions_}));
+                                                      {metrics_.registry(), sensors_, sessions_}));
     log::Info("serving metrics", {{"address", flags_.metrics_address}, {"port", server_->port()}});
     return absl::OkStatus();
   }
@@ -173,6 +188,7 @@ class Daemon {
   ShutdownSignals signals_;
   NodeMetrics metrics_;
   Agent agent_;
+  std::shared_ptr<NodeCollector> sensors_;
   std::shared_ptr<SessionCollector> sessions_;
   std::unique_ptr<MetricsServer> server_;
   bool stopping_ = false;
@@ -186,6 +202,7 @@ int Main(int argc, char** argv) {
   AddPlaceFlags(app, flags);
   AddConfigFlags(app, flags);
   if (const auto exit = program.Parse(argc, argv)) return static_cast<int>(*exit);
+  ClearNone(flags.places);
   ConfigSource source(flags.config_path, [&flags](Config& config) { Override(flags, config); });
   const auto config = source.Load();
   if (!config.ok()) return Fail(kProgram, config.status());

@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <fstream>
 
+#include "common/subprocess.h"
 #include "node/agent_fixture.h"
 #include "node/preference.h"
 
@@ -34,6 +36,21 @@ class BigNode final : public AgentTest {
   void Start(size_t shares) {
     RC_CHECK(StartAgent().ok() && WaitForHealthy(shares), "the agent offers all shares");
   }
+  std::vector<std::string> ProgramCommand(uint32_t replicas) {
+    return {RENDERCAR_NODE_PROGRAM,
+            "--kubelet-dir=" + places_.kubelet_dir,
+            "--session-root=" + places_.session_root,
+            "--sysfs-root=" + places_.roots.sysfs,
+            "--dev-root=" + places_.roots.dev,
+            "--pod-resources-socket=none",
+            "--metrics-address=127.0.0.1:0",
+            "--log-level=error",
+            fmt::format("--replicas={}", replicas)};
+  }
+  bool WaitForNobody() {
+    return kubelet_.WaitFor(
+        kResource, [](const FakeResource& r) { return !r.connected; }, kPatience);
+  }
   using AgentTest::agent_;
   using AgentTest::config_;
   using AgentTest::kubelet_;
@@ -43,8 +60,8 @@ class BigNode final : public AgentTest {
   using AgentTest::WaitForHealthy;
 };
 
-double ResidentMiB() {
-  std::ifstream statm("/proc/self/statm");
+double ResidentMiB(const std::string& file) {
+  std::ifstream statm(file);
   double total = 0;
   double resident = 0;
   statm >> total >> resident;
@@ -61,7 +78,7 @@ void FirstList(benchmark::State& state) {
     node.StopAgent();
     state.ResumeTiming();
   }
-  state.counters["resident_MiB_with_kubelet"] = ResidentMiB();
+  state.counters["resident_MiB_with_kubelet"] = ResidentMiB("/proc/self/statm");
 }
 BENCHMARK(FirstList)
     ->Arg(kReplicas)
@@ -103,6 +120,54 @@ void Allocate(benchmark::State& state) {
   state.counters["p99_us"] = microseconds[microseconds.size() * 99 / 100];
 }
 BENCHMARK(Allocate)->Unit(benchmark::kMicrosecond)->UseRealTime();
+
+// From a kubelet that has wiped its directory to the whole list at the new one.
+void RegisterAgain(benchmark::State& state) {
+  BigNode node(kReplicas);
+  node.Start(kGpus * kReplicas);
+  double slowest_ms = 0;
+  for (auto _ : state) {
+    node.kubelet_.Stop();
+    const auto before = std::chrono::steady_clock::now();
+    RC_CHECK(node.kubelet_.Start().ok(), "the stand-in kubelet starts again");
+    RC_CHECK(node.WaitForHealthy(kGpus * kReplicas), "the list is whole");
+    const std::chrono::duration<double, std::milli> took =
+        std::chrono::steady_clock::now() - before;
+    slowest_ms = std::max(slowest_ms, took.count());
+  }
+  state.counters["slowest_ms"] = slowest_ms;
+}
+BENCHMARK(RegisterAgain)->Unit(benchmark::kMillisecond)->UseRealTime()->Iterations(100);
+
+// The program itself: what it holds with all shares offered; and how soon it is back after a crash.
+void ProgramAfterCrash(benchmark::State& state) {
+  const auto replicas = static_cast<uint32_t>(state.range(0));
+  BigNode node(replicas);
+  double resident_mib = 0;
+  double slowest_ms = 0;
+  for (auto _ : state) {
+    const auto before = std::chrono::steady_clock::now();
+    auto agent = Subprocess::Start({.argv = node.ProgramCommand(replicas)});
+    RC_CHECK(agent.ok(), "the agent starts");
+    RC_CHECK(node.WaitForHealthy(kGpus * replicas), "the list is whole");
+    const std::chrono::duration<double, std::milli> took =
+        std::chrono::steady_clock::now() - before;
+    slowest_ms = std::max(slowest_ms, took.count());
+    state.PauseTiming();
+    resident_mib = ResidentMiB(fmt::format("/proc/{}/statm", agent->pid()));
+    agent->Signal(SIGKILL);
+    agent->Wait(std::chrono::seconds(60));
+    RC_CHECK(node.WaitForNobody(), "the kubelet sees the end");
+    state.ResumeTiming();
+  }
+  state.counters["slowest_ms"] = slowest_ms;
+  state.counters["resident_MiB"] = resident_mib;
+}
+BENCHMARK(ProgramAfterCrash)
+    ->Arg(kReplicas)
+    ->Arg(kManyReplicas)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 
 // The advice alone: 8 of 1,024.
 void Prefer8(benchmark::State& state) {

@@ -42,9 +42,11 @@ std::string NodeFeatures(const std::vector<RenderNode>& nodes, const Config& con
     const ShareTable table(NodesOf(config, i, nodes), resource.sizes);
     const std::string name = ShortName(resource.name);
     labels["shares." + name] = std::to_string(table.shares().size());
-    if (resource.sizes.video_memory_bytes != 0) {
-      labels["share-mib." + name] = std::to_string(resource.sizes.video_memory_bytes >> 20);
+    uint64_t least = 0;  // nodes may differ; a pod can count on the smallest
+    for (const Share& share : table.shares()) {
+      if (least == 0 || share.video_memory_bytes < least) least = share.video_memory_bytes;
     }
+    if (least != 0) labels["share-mib." + name] = std::to_string(least >> 20);
   }
   std::string out;
   for (const auto& [name, value] : labels) {

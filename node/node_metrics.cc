@@ -11,6 +11,18 @@
 namespace rendercar::node {
 namespace {
 
+const char* ToString(Report::DriverEventKind kind) {
+  switch (kind) {
+    case Report::DriverEventKind::kReset:
+      return "reset";
+    case Report::DriverEventKind::kWedged:
+      return "wedged";
+    case Report::DriverEventKind::kRecovered:
+      return "recovered";
+  }
+  return "unknown";
+}
+
 std::string ResultLabel(const absl::Status& result) {
   return result.ok() ? "ok" : absl::StatusCodeToString(result.code());
 }
@@ -34,6 +46,8 @@ NodeMetrics::NodeMetrics()
       sockets_restored_(
           AddCounter("rendercar_node_sockets_restored_total",
                      "Times that the plugin's socket was removed by others and made again.")),
+      driver_events_(AddCounter("rendercar_node_driver_events_total",
+                                "What the kernel told of GPU drivers, by event.")),
       config_valid_(
           AddGauge("rendercar_node_config_valid",
                    "1 while the newest configuration is in force, 0 while it is refused.")),
@@ -133,6 +147,13 @@ void NodeMetrics::SetNode(const std::string& resource, const RenderNode& node, s
                                          {"driver", node.driver},
                                          {"shares", shares}});
   }
+}
+
+void NodeMetrics::DriverEvent(const std::string& device, DriverEventKind kind,
+                              const std::string& detail) {
+  driver_events_.Add({{"device", device}, {"event", ToString(kind)}}).Increment();
+  log::Warning("a GPU's driver tells of itself",
+               {{"device", device}, {"event", ToString(kind)}, {"needs", detail}});
 }
 
 void NodeMetrics::Allocated(const std::string& resource, size_t shares,

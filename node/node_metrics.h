@@ -26,6 +26,8 @@ class NodeMetrics final : public Report {
   void ResourceRemoved(const std::string& resource) override;
   void Probed(const RenderNode& node, const absl::StatusOr<ProbeResult>& result) override;
   void ConfigRead(const absl::Status& result) override;
+  void DriverEvent(const std::string& device, DriverEventKind kind,
+                   const std::string& detail) override;
   void Allocated(const std::string& resource, size_t shares, const absl::Status& result) override;
   void RegistrationTried(const std::string& resource, const absl::Status& result) override;
   void Registered(const std::string& resource) override;
@@ -48,6 +50,7 @@ class NodeMetrics final : public Report {
   Gauges& registered_;
   Counters& registrations_;
   Counters& sockets_restored_;
+  Counters& driver_events_;
   Gauges& config_valid_;
   Gauges& node_info_;
   std::map<std::string, prometheus::Gauge*> info_series_;

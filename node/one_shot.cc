@@ -66,6 +66,7 @@ std::string InventoryJson(const std::vector<RenderNode>& nodes, const Config& co
                              {"video_memory_bytes", node.video_memory_bytes},
                              {"healthy", node.healthy()},
                              {"problem", node.problem},
+                             {"problem_kind", std::string(ToString(node.problem_kind))},
                              {"resource", resource == nullptr ? "" : resource->name},
                              {"shares", Shares(node, resource)}});
   }

@@ -5,12 +5,12 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 
 #include "common/event_loop.h"
 #include "common/status.h"
+#include "node/latest.h"
 
 namespace rendercar::node {
 
@@ -44,23 +44,7 @@ class PodResourcesClient {
   const std::shared_ptr<bool> busy_ = std::make_shared<bool>(false);
 };
 
-// The last answer, for readers on any thread.
-class ShareUserBook {
- public:
-  // nullptr: the kubelet has never told.
-  std::shared_ptr<const ShareUsers> Get() const {
-    const std::lock_guard lock(mutex_);
-    return users_;
-  }
-  void Set(ShareUsers users) {
-    auto fresh = std::make_shared<const ShareUsers>(std::move(users));
-    const std::lock_guard lock(mutex_);
-    users_ = std::move(fresh);
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::shared_ptr<const ShareUsers> users_;
-};
+// The last answer; none: the kubelet has never told.
+using ShareUserBook = Latest<ShareUsers>;
 
 }  // namespace rendercar::node

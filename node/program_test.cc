@@ -4,57 +4,17 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
-#include <thread>
 
-#include "common/subprocess.h"
-#include "common/temp_dir.h"
+#include "node/program_fixture.h"
 
 namespace rendercar::node {
 namespace {
 
-using std::chrono_literals::operator""ms;
 using std::chrono_literals::operator""s;
 using ::testing::HasSubstr;
 
 constexpr char kHead[] = "apiVersion: rendercar.dev/v1alpha1\nkind: NodeConfig\n";
-
-class ProgramTest : public ::testing::Test {
- protected:
-  ProgramTest() { std::filesystem::create_directory(dir_ / "kubelet"); }
-
-  // Starts `command` in a shell that becomes it; its output goes to files.
-  Subprocess Start(const std::string& command) {
-    auto child = Subprocess::Start(
-        {.argv = {"/bin/sh", "-c",
-                  "exec " + command + " >" + (dir_ / "stdout") + " 2>" + (dir_ / "stderr")}});
-    EXPECT_TRUE(child.ok()) << child.status();
-    return child.ok() ? *std::move(child) : Subprocess();
-  }
-  int Run(const std::string& command) {
-    const auto end = Start(command).Wait(60s);
-    return end.has_value() && end->kind == ChildEnd::Kind::kExited ? end->code : -1;
-  }
-  // rendercar-node with everything below the test's directory.
-  std::string Node(const std::string& flags) { return Node(flags, dir_ / "kubelet"); }
-  std::string Node(const std::string& flags, const std::string& kubelet_dir) {
-    return std::string(RENDERCAR_NODE_PROGRAM) + " --kubelet-dir=" + kubelet_dir +
-           " --session-root=" + (dir_ / "sessions") + " --sysfs-root=" + (dir_ / "sys") +
-           " --pod-resources-socket=" + (dir_ / "none") + " --metrics-address=127.0.0.1:0 " + flags;
-  }
-  std::string Read(const std::string& file) {
-    std::ifstream stream(dir_ / file);
-    return {std::istreambuf_iterator<char>(stream), {}};
-  }
-  void WaitForText(const std::string& file, const std::string& text) {
-    while (Read(file).find(text) == std::string::npos) std::this_thread::sleep_for(5ms);
-  }
-
-  TempDir dir_;
-};
 
 TEST_F(ProgramTest, a_wrong_flag_is_a_usage_error) {
   EXPECT_EQ(Run(Node("--replicas=0")), 64);
@@ -83,6 +43,11 @@ TEST_F(ProgramTest, flags_override_what_is_printed) {
   EXPECT_EQ(Run(Node("--print-config --replicas=7 --software=never")), 0);
   EXPECT_THAT(Read("stdout"), HasSubstr("replicas: 7"));
   EXPECT_THAT(Read("stdout"), HasSubstr("software: never"));
+}
+
+TEST_F(ProgramTest, a_place_that_is_not_there_is_none) {
+  EXPECT_EQ(Run(Node("--proc-root=none --capset-probe=none --one-shot")), 0);
+  EXPECT_THAT(Read("stdout"), HasSubstr("llvmpipe"));
 }
 
 TEST_F(ProgramTest, the_inventory_is_a_table_or_json) {

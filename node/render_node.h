@@ -5,8 +5,23 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <utility>
 
 namespace rendercar::node {
+
+// Why a node cannot be used, in one word for metrics and scripts.
+enum class ProblemKind {
+  kNone,
+  kMissing,  // its device file is not there
+  kOpen,     // its device file does not open
+  kBus,      // it fell off its bus
+  kWedged,   // the kernel says so
+  kHot,
+  kCrashes,  // sessions of several pods lose their renderers on it
+  kDrained,
+};
+std::string_view ToString(ProblemKind kind);
 
 struct RenderNode {
   // Stable over reboots and driver reloads, since it comes from the bus and not from the render
@@ -25,8 +40,13 @@ struct RenderNode {
   bool software = false;
   // Why it cannot be used now, as a sentence; empty: healthy.
   std::string problem;
+  ProblemKind problem_kind = ProblemKind::kNone;
 
   bool healthy() const { return problem.empty(); }
+  void SetProblem(ProblemKind kind, std::string sentence) {
+    problem_kind = sentence.empty() ? ProblemKind::kNone : kind;
+    problem = std::move(sentence);
+  }
   bool operator==(const RenderNode&) const = default;
 };
 

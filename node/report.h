@@ -24,6 +24,11 @@ class Report {
   virtual void Probed(const RenderNode& node, const absl::StatusOr<ProbeResult>& result) = 0;
   // A configuration was read again: OK and in force, or why it was refused and the old one stays.
   virtual void ConfigRead(const absl::Status& result) = 0;
+  // The kernel told of a GPU's driver; `device` is its name on the bus, `detail` how a wedged one
+  // can be helped.
+  enum class DriverEventKind { kReset, kWedged, kRecovered };
+  virtual void DriverEvent(const std::string& device, DriverEventKind kind,
+                           const std::string& detail) = 0;
   // An Allocate call was answered so; `shares` were asked for.
   virtual void Allocated(const std::string& resource, size_t shares,
                          const absl::Status& result) = 0;

@@ -3,21 +3,19 @@
 #include "node/session_collector.h"
 
 #include <array>
-#include <filesystem>
-#include <optional>
+#include <map>
+#include <string_view>
 #include <utility>
 
-#include "node/session_dirs.h"
+#include "node/gpu_use.h"
+#include "node/share.h"
 
 namespace rendercar::node {
 namespace {
 
-namespace fs = std::filesystem;
 using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
-
-constexpr char kSuffix[] = ".stats";
 
 struct ValueMetric {
   StatsValue value;
@@ -64,43 +62,17 @@ constexpr std::array kValues{
                 "Resets of the device by the guest's driver or firmware."},
 };
 
-// The session's name when `file` is called like a page; names are labels, so their alphabet is
-// small.
-std::optional<std::string> SessionName(const std::string& file) {
-  constexpr size_t kSuffixBytes = sizeof(kSuffix) - 1;
-  if (file.size() <= kSuffixBytes || file.size() > kMaxSessionNameBytes + kSuffixBytes ||
-      file.compare(file.size() - kSuffixBytes, kSuffixBytes, kSuffix) != 0) {
-    return std::nullopt;
-  }
-  std::string name = file.substr(0, file.size() - kSuffixBytes);
-  const bool plain = name.find_first_not_of(
-                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                         "0123456789-_.") == std::string::npos;
-  return plain ? std::optional(std::move(name)) : std::nullopt;
-}
-
-void GatherDirectory(const SessionDirs::Current& current, const ShareUser& user,
-                     std::vector<SessionStats>& out) {
-  std::error_code error;
-  size_t entries = 0;
-  size_t sessions = 0;
-  for (fs::directory_iterator it(current.directory, error), end; !error && it != end;
-       it.increment(error)) {
-    if (++entries > kMaxEntriesPerDirectory || sessions >= kMaxSessionsPerShare) return;
-    const auto name = SessionName(it->path().filename().string());
-    if (!name) continue;
-    const auto stats = ReadStats(it->path().string());
-    if (!stats.ok()) continue;
-    ++sessions;
-    out.push_back({*name, current.share_id, user, *stats});
-  }
+// KubeVirt's pods are called "virt-launcher-VM-SUFFIX"; empty for others.
+std::string VmOf(const std::string& pod) {
+  constexpr std::string_view kPrefix = "virt-launcher-";
+  const size_t suffix = pod.rfind('-');
+  if (pod.rfind(kPrefix, 0) != 0 || suffix < kPrefix.size()) return "";
+  return pod.substr(kPrefix.size(), suffix - kPrefix.size());
 }
 
 std::vector<ClientMetric::Label> LabelsOf(const SessionStats& one) {
-  return {{"namespace", one.user.ns},
-          {"pod", one.user.pod},
-          {"share", one.share},
-          {"session", one.session}};
+  return {{"namespace", one.user.ns},           {"pod", one.user.pod}, {"vm", VmOf(one.user.pod)},
+          {"render_node", NodeIdOf(one.share)}, {"share", one.share},  {"session", one.session}};
 }
 
 ClientMetric Sample(std::vector<ClientMetric::Label> labels, MetricType type, double value) {
@@ -157,6 +129,24 @@ MetricFamily ErrorFamily(const std::vector<SessionStats>& sessions) {
   return family;
 }
 
+// One series an entry of a map that each session has.
+using Amounts = std::map<std::string, uint64_t>;
+MetricFamily GpuFamily(const char* name, const char* help, MetricType type, const char* label,
+                       double unit, Amounts GpuUse::*amounts,
+                       const std::vector<SessionStats>& sessions, const GpuUses& uses) {
+  MetricFamily family{name, help, type, {}};
+  for (const SessionStats& one : sessions) {
+    const auto use = uses.find({one.share, one.session});
+    if (use == uses.end()) continue;
+    for (const auto& [what, amount] : use->second.*amounts) {
+      auto labels = LabelsOf(one);
+      labels.push_back({label, what});
+      family.metric.push_back(Sample(std::move(labels), type, static_cast<double>(amount) * unit));
+    }
+  }
+  return family;
+}
+
 MetricFamily UserFamily(const ShareUsers& users) {
   MetricFamily family{"rendercar_node_share_info",
                       "A share that a container has; always 1.",
@@ -174,20 +164,6 @@ MetricFamily UserFamily(const ShareUsers& users) {
 
 }  // namespace
 
-std::vector<SessionStats> GatherSessions(const std::string& session_root, const ShareUsers* users) {
-  std::vector<SessionStats> sessions;
-  for (const SessionDirs::Current& current : SessionDirs({.root = session_root}).List()) {
-    ShareUser user;
-    if (users != nullptr) {
-      const auto found = users->find(current.share_id);
-      if (found == users->end()) continue;
-      user = found->second;
-    }
-    GatherDirectory(current, user, sessions);
-  }
-  return sessions;
-}
-
 std::vector<MetricFamily> SessionCollector::Collect() const {
   const std::shared_ptr<const ShareUsers> users = users_->Get();
   const std::vector<SessionStats> sessions = GatherSessions(session_root_, users.get());
@@ -196,6 +172,14 @@ std::vector<MetricFamily> SessionCollector::Collect() const {
   families.push_back(CommandFamily(sessions));
   families.push_back(ErrorFamily(sessions));
   if (users != nullptr) families.push_back(UserFamily(*users));
+  if (proc_.empty()) return families;
+  const GpuUses uses = GatherGpuUse(proc_, sessions);
+  families.push_back(GpuFamily(
+      "rendercar_gpu_engine_seconds_total", "Time that the session kept an engine of the GPU busy.",
+      MetricType::Counter, "engine", 1e-9, &GpuUse::engine_ns, sessions, uses));
+  families.push_back(
+      GpuFamily("rendercar_gpu_memory_bytes", "Memory of the GPU that the session has, by region.",
+                MetricType::Gauge, "region", 1, &GpuUse::memory_bytes, sessions, uses));
   return families;
 }
 

@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "common/temp_dir.h"
 #include "node/session_dirs.h"
@@ -15,7 +16,9 @@
 namespace rendercar::node {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 using ::testing::SizeIs;
 
 class SessionCollectorTest : public ::testing::Test {
@@ -96,18 +99,21 @@ TEST_F(SessionCollectorTest, a_directory_full_of_other_files_is_not_read_to_its_
   EXPECT_THAT(Gather(), IsEmpty());
 }
 
-TEST_F(SessionCollectorTest, families_carry_namespace_pod_share_and_session) {
+TEST_F(SessionCollectorTest, families_carry_whose_the_session_is) {
   WritePage("gpu0.stats", 42);
   auto book = std::make_shared<ShareUserBook>();
-  book->Set({{"software-0", {"vms", "virt-launcher-a", "rendercar"}}});
+  book->Set({{"software-0", {"vms", "virt-launcher-my-vm-x7k2p", "rendercar"}}});
   const SessionCollector collector(root_.path(), book);
   for (const auto& family : collector.Collect()) {
     if (family.name != "rendercar_frames_shown_total") continue;
     ASSERT_THAT(family.metric, SizeIs(1));
     EXPECT_EQ(family.metric[0].counter.value, 42);
-    ASSERT_THAT(family.metric[0].label, SizeIs(4));
-    EXPECT_EQ(family.metric[0].label[0].value, "vms");
-    EXPECT_EQ(family.metric[0].label[3].value, "gpu0");
+    std::map<std::string, std::string> labels;
+    for (const auto& label : family.metric[0].label) labels[label.name] = label.value;
+    EXPECT_THAT(labels,
+                ElementsAre(Pair("namespace", "vms"), Pair("pod", "virt-launcher-my-vm-x7k2p"),
+                            Pair("render_node", "software"), Pair("session", "gpu0"),
+                            Pair("share", "software-0"), Pair("vm", "my-vm")));
     return;
   }
   FAIL() << "no rendercar_frames_shown_total";

@@ -28,6 +28,7 @@ struct ShareSizes {
   uint32_t replicas = 0;            // 0: as many as the video memory gives
   uint64_t video_memory_bytes = 0;  // for each share; 0: no limit
   bool overcommit = false;          // promise more video memory than there is
+  bool even = false;                // each share's limit is its even part of the node's
 
   bool operator==(const ShareSizes&) const = default;
 };
@@ -36,6 +37,8 @@ struct ShareSizes {
 // (unless overcommitted). A node whose driver tells no size is cut into the replicas, or is one
 // share.
 uint32_t ShareCount(const ShareSizes& sizes, const RenderNode& node);
+// The limit of each of `count` shares of `node`; 0: none.
+uint64_t ShareVideoMemory(const ShareSizes& sizes, const RenderNode& node, size_t count);
 
 // All shares of one resource at one moment; immutable.
 class ShareTable {
@@ -58,5 +61,7 @@ class ShareTable {
 };
 
 std::string ShareId(std::string_view node_id, uint32_t number);
+// The node's part of a share's id.
+std::string NodeIdOf(const std::string& share_id);
 
 }  // namespace rendercar::node

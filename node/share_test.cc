@@ -57,6 +57,34 @@ TEST(ShareTest, nodes_are_cut_by_replicas_and_by_video_memory) {
   }
 }
 
+TEST(ShareTest, an_even_part_of_each_node_is_the_limit_of_its_shares) {
+  RenderNode small, large, silent;
+  small.id = "small";
+  small.video_memory_bytes = 1000;
+  large.id = "large";
+  large.video_memory_bytes = 8000;
+  silent.id = "silent";
+  const ShareTable table({small, large, silent}, {.replicas = 4, .even = true});
+  EXPECT_EQ(table.Find("small-3")->video_memory_bytes, 250u);
+  EXPECT_EQ(table.Find("large-0")->video_memory_bytes, 2000u);
+  EXPECT_EQ(table.Find("silent-0")->video_memory_bytes, 0u);
+}
+
+TEST(ShareTest, never_more_video_memory_is_promised_than_there_is) {
+  RenderNode node;
+  node.id = "gpu";
+  node.video_memory_bytes = 10'007;
+  for (const ShareSizes& sizes : {ShareSizes{.replicas = 3, .even = true},
+                                  ShareSizes{.replicas = 9, .video_memory_bytes = 2000},
+                                  ShareSizes{.video_memory_bytes = 999}}) {
+    uint64_t promised = 0;
+    const ShareTable table({node}, sizes);
+    for (const Share& share : table.shares()) promised += share.video_memory_bytes;
+    EXPECT_LE(promised, node.video_memory_bytes);
+    EXPECT_GT(promised, 0u);
+  }
+}
+
 TEST(ShareTest, the_longest_id_fits_the_kubelets_limit) {
   FakeSysfs sysfs;
   sysfs.AddPlatform(128, std::string(200, 'x'));

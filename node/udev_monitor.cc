@@ -17,6 +17,7 @@ DrmEvent ToEvent(udev_device* device) {
   event.action = OrEmpty(::udev_device_get_action(device));
   event.name = OrEmpty(::udev_device_get_sysname(device));
   event.wedged = OrEmpty(::udev_device_get_property_value(device, "WEDGED"));
+  event.reset = OrEmpty(::udev_device_get_property_value(device, "RESET")) == "1";
   // The parent belongs to `device` and is not released.
   udev_device* parent = ::udev_device_get_parent(device);
   if (parent != nullptr) event.device_path = OrEmpty(::udev_device_get_syspath(parent));

@@ -19,6 +19,7 @@ struct DrmEvent {
   // WEDGED property of drm_dev_wedged_event: how to recover ("none", "rebind", "bus-reset"); empty:
   // not about that.
   std::string wedged;
+  bool reset = false;  // the driver has reset the GPU (RESET=1), which may end sessions' contexts
 };
 
 // Events are a hint only: they may be lost, and containers without the host's network get none from

@@ -146,6 +146,22 @@ void YamlMap::ReadBytes(const char* key, uint64_t& value) {
   value = *bytes;
 }
 
+bool YamlMap::ReadBytesOr(const char* key, const char* word, uint64_t& value) {
+  const std::string expected =
+      std::string(word) + ", or a number of bytes such as 512Mi, 2Gi or 1000000";
+  std::string text;
+  const auto node = Scalar(key, expected, text);
+  if (!node) return false;
+  if (text == word) return true;
+  const auto bytes = ToBytes(text);
+  if (bytes) {
+    value = *bytes;
+  } else {
+    Wrong(key, *node, expected);
+  }
+  return false;
+}
+
 std::vector<YAML::Node> YamlMap::Maps(const char* key) {
   std::vector<YAML::Node> maps;
   const auto node = Find(key);

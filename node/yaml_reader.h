@@ -39,6 +39,8 @@ class YamlMap {
   void ReadNumber(const char* key, uint32_t min, uint32_t max, uint32_t& value);
   // "2Gi", "512Mi", "1000000".
   void ReadBytes(const char* key, uint64_t& value);
+  // The same, or `word`: then true, and `value` stays as it was.
+  bool ReadBytesOr(const char* key, const char* word, uint64_t& value);
   template <typename T>
   void ReadWord(const char* key, const std::map<std::string, T>& words, T& value) {
     std::string text;

@@ -12,6 +12,7 @@ build_packages=(
 )
 run_packages=(
   binutils busybox-static ca-certificates cpio curl dpkg-dev file git kmod libegl-mesa0 libgl1-mesa-dri python3
+  python3-jsonschema python3-yaml
   xz-utils zstd
 )
 qemu_packages=(ipxe-qemu qemu-system-common qemu-system-data qemu-system-gui qemu-system-x86 seabios)

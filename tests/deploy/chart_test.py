@@ -20,6 +20,7 @@ REFUSED = {
     ("node.config.resources[0].bogus=1",): "bogus",
     ("node.config.resources[0].name=a.b/c", "node.config.resources[1].name=a.b/c", "classDefaults.resource=a.b/c"): "twice",
     ("node.config.software=sometimes",): "software",
+    ("monitoring.podMonitor.sessionsFrom=both",): "sessionsFrom",
     ("node.kubeletRootDir=relative",): "kubeletRootDir",
     ("node.kubeletRootDir=/ends/with/",): "kubeletRootDir",
     ("node.metricsPort=0",): "metricsPort",
@@ -100,7 +101,11 @@ class ChartTest(unittest.TestCase):
     def test_sessions_are_scraped_at_one_place_only(self):
         monitors = {each["metadata"]["name"]: each["spec"]["podMetricsEndpoints"][0] for each in tools.by_kind(default_objects(), "PodMonitor")}
         self.assertEqual(set(monitors), {"rendercar-node", "rendercar-sessions"})
-        self.assertIn({"sourceLabels": ["session"], "regex": ".+", "action": "drop"}, monitors["rendercar-node"]["metricRelabelings"])
+        (drop,) = monitors["rendercar-node"]["metricRelabelings"]
+        self.assertEqual((drop["action"], drop["sourceLabels"]), ("drop", ["__name__", "session"]))
+        for name, session, dropped in (("rendercar_commands_total", "vm", True), ("rendercar_guest_errors_total", "vm", True),
+                                       ("rendercar_gpu_memory_bytes", "vm", False), ("rendercar_node_shares", "", False)):
+            self.assertEqual(re.fullmatch(drop["regex"], f"{name};{session}") is not None, dropped, name)
         (agent,) = tools.by_kind(default_objects("--set", "monitoring.podMonitor.sessionsFrom=node"), "PodMonitor")
         endpoint = agent["spec"]["podMetricsEndpoints"][0]
         self.assertTrue(endpoint["honorLabels"])
