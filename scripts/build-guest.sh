@@ -17,6 +17,7 @@ source=tests/guest
 arch=$(dpkg --print-architecture)
 multiarch=$(gcc -print-multiarch)
 modules=(virtio_pci virtio_console virtio_gpu)
+spare_modules=(vgem) # in the guest, but loaded only by a test that wants them
 mesa_packages=(libegl1 libegl-mesa0 libgbm1 libgl1-mesa-dri libgles2 libdrm2)
 if [ "$kind" = glmark ]; then mesa_packages+=(glmark2-es2-drm glmark2-data); fi
 started=$SECONDS
@@ -103,7 +104,7 @@ download() {
   mv "$work"/debs/*.deb "$cache/debs/"
 }
 
-add_module() { # with what it needs, in loading order, uncompressed so that busybox's insmod takes it
+add_module() { # RELEASE MODULE LIST: with what it needs, in loading order, uncompressed so that busybox's insmod takes it
   local verb path name
   while read -r verb path _; do
     [ "$verb" = insmod ] || continue
@@ -111,7 +112,7 @@ add_module() { # with what it needs, in loading order, uncompressed so that busy
     [ ! -e "$root/usr/lib/modules/$name" ] || continue
     mkdir -p "$root/usr/lib/modules"
     case $path in *.xz) xz -dc "$path" >"$root/usr/lib/modules/$name" ;; *) cp "$path" "$root/usr/lib/modules/" ;; esac
-    echo "/usr/lib/modules/$name" >>"$root/modules.list"
+    echo "/usr/lib/modules/$name" >>"$root/$3"
   done < <(modprobe -d "$work/all" -S "$1" --show-depends "$2")
 }
 
@@ -123,7 +124,8 @@ add_kernel() {
   cp "$work/all/boot/$kernel" "$work/base/vmlinuz"
   [ -d "$work/all/lib/modules" ] || { mkdir -p "$work/all/lib"; ln -s ../usr/lib/modules "$work/all/lib/modules"; }
   depmod -b "$work/all" "$release"
-  for module in "${modules[@]}"; do add_module "$release" "$module"; done
+  for module in "${modules[@]}"; do add_module "$release" "$module" modules.list; done
+  for module in "${spare_modules[@]}"; do add_module "$release" "$module" "$module.list"; done
 }
 
 add_mesa() { # the GL, GBM and DRM libraries, what Mesa opens at run time, and all that these need
@@ -141,6 +143,10 @@ add_mesa() { # the GL, GBM and DRM libraries, what Mesa opens at run time, and a
     cp "$work/all/usr/bin/glmark2-es2-drm" "$root/usr/bin/"
     mkdir -p "$root/usr/share"
     cp -r "$work/all/usr/share/glmark2" "$root/usr/share/"
+  fi
+  # One file holds all drivers; by these names Mesa finds the software ones for a render node without a driver of its own.
+  if [ -e "$libs/dri/virtio_gpu_dri.so" ]; then
+    for file in kms_swrast swrast; do ln -s virtio_gpu_dri.so "$libs/dri/${file}_dri.so"; done
   fi
   say "collecting the libraries that Mesa needs"
   for file in "${wanted[@]}" "$(find "$work/all" -name libm.so.6 | head -1)"; do
