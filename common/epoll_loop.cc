@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 #include "common/status.h"
@@ -147,10 +148,16 @@ void EpollLoop::RunPosted() {
       timers_.pop();
     }
   }
-  for (Task& task : ready) {
-    if (quit_.load()) return;
+  while (!ready.empty() && !quit_.load()) {
+    Task task = std::move(ready.front());
+    ready.pop_front();
     task();
   }
+  if (ready.empty()) return;
+  // Kept for the next Run: somebody may be waiting for what a task holds.
+  const std::lock_guard lock(mutex_);
+  posted_.insert(posted_.begin(), std::make_move_iterator(ready.begin()),
+                 std::make_move_iterator(ready.end()));
 }
 
 }  // namespace rendercar

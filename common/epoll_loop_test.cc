@@ -30,6 +30,18 @@ TEST(EpollLoopTest, runs_posted_tasks_in_order) {
   EXPECT_EQ(order, (std::vector<int>{1, 2}));
 }
 
+TEST(EpollLoopTest, keeps_the_tasks_behind_a_quit_for_the_next_run) {
+  EpollLoop loop;
+  std::vector<int> order;
+  loop.Post([&] { loop.Quit(); });
+  loop.Post([&] { order.push_back(1); });
+  loop.Post([&] { loop.Quit(); });
+  loop.Run();
+  EXPECT_TRUE(order.empty());
+  loop.Run();
+  EXPECT_EQ(order, (std::vector<int>{1}));
+}
+
 TEST(EpollLoopTest, runs_delayed_tasks_by_their_due_time) {
   EpollLoop loop;
   std::vector<int> order;

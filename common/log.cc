@@ -5,6 +5,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -42,7 +43,11 @@ constexpr const char* Name(Level level) {
 
 // Values may come from a guest or a pod: quoted whenever they could be taken for something else.
 std::string Quoted(const std::string& value) {
-  if (!value.empty() && value.find_first_of(" \"=\\\n\r\t\x1b") == std::string::npos) return value;
+  const auto is_special = [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte <= ' ' || byte == 0x7f || c == '"' || c == '=' || c == '\\';
+  };
+  if (!value.empty() && std::none_of(value.begin(), value.end(), is_special)) return value;
   return nlohmann::json(value).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
 }
 

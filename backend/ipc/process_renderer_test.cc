@@ -24,6 +24,9 @@ class ProcessRendererTest : public RendererFixture {
     options.link.argv = {RENDERCAR_RENDERER_PATH, "--serve"};
     options.restart.first_wait = std::chrono::milliseconds(0);
     options.restart.max_blamed = 3;
+    // A busy machine may take its time; those that hang have tests of their own.
+    options.watchdog = std::chrono::milliseconds(100'000);
+    options.memory_wait = std::chrono::milliseconds(20'000);
     return options;
   }
   void SetUp() override {
