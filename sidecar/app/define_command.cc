@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "sidecar/app/options.h"
+#include "sidecar/definition/parse.h"
 #include "sidecar/definition/render.h"
 
 namespace rendercar::sidecar {
@@ -32,7 +33,7 @@ absl::StatusOr<DeviceDescription> Describe(const DefineOptions& options) {
   return description;
 }
 
-absl::StatusOr<std::string> ReadAll(const std::string& path) {
+absl::StatusOr<std::string> ReadAll(const std::string& path, const char* flag) {
   std::ostringstream text;
   if (path == "-") {
     text << std::cin.rdbuf();
@@ -41,15 +42,23 @@ absl::StatusOr<std::string> ReadAll(const std::string& path) {
   const std::ifstream file(path);
   if (!file)
     return absl::NotFoundError(
-        absl::StrCat("cannot read '", path, "' (--domain); name a domain XML file, or '-'"));
+        absl::StrCat("cannot read '", path, "' (", flag, "); name a file, or '-'"));
   text << file.rdbuf();
   return text.str();
+}
+
+// A definition as the flags that make it.
+absl::StatusOr<std::string> ReadBack(const std::string& path, DefinitionFormat format) {
+  RC_ASSIGN_OR_RETURN(const std::string text, ReadAll(path, "--read"));
+  RC_ASSIGN_OR_RETURN(const DeviceDescription description, ParseDefinition(text, format));
+  return DescriptionFlags(description);
 }
 
 absl::StatusOr<std::string> Text(const DefineOptions& options) {
   const auto format = ParseFormat(options.format);
   RC_CHECK(format.has_value(), "the flag's check lets known formats through only");
   RC_ASSIGN_OR_RETURN(const DeviceDescription description, Describe(options));
+  if (!options.read.empty()) return ReadBack(options.read, *format);
   if (options.domain.empty()) return Render(description, *format).text;
   const auto style = StyleOf(*format);
   if (!style) {
@@ -58,7 +67,7 @@ absl::StatusOr<std::string> Text(const DefineOptions& options) {
                      "' is no domain XML, so --domain does not go with it; use kubevirt, "
                      "libvirt-managed or libvirt-shim"));
   }
-  RC_ASSIGN_OR_RETURN(const std::string xml, ReadAll(options.domain));
+  RC_ASSIGN_OR_RETURN(const std::string xml, ReadAll(options.domain, "--domain"));
   return AddGpuToDomain(xml, description, *style);
 }
 
@@ -94,6 +103,11 @@ CLI::App* AddDefineCommand(CLI::App& app, DefineOptions& options) {
   define
       ->add_option("--domain", options.domain,
                    "Add the GPU to this domain XML ('-': standard input) and print all of it")
+      ->option_text("FILE");
+  define
+      ->add_option("--read", options.read,
+                   "The other way: print the flags that make the definition of this format in FILE "
+                   "('-': standard input)")
       ->option_text("FILE");
   define->add_option("--guest-memory", options.guest_memory_bytes, "For qemu-args [2GiB]")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))

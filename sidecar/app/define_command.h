@@ -18,6 +18,7 @@ struct DefineOptions {
   std::string render_node = "software";
   std::string binary = "/usr/bin/rendercar-backend";
   std::string domain;  // a file, or "-" for standard input
+  std::string read;    // the same: a definition to read back
   uint32_t heads = 1;
   uint64_t guest_memory_bytes = uint64_t{2} << 30;
   bool no_3d = false;

@@ -13,7 +13,6 @@
 namespace rendercar::sidecar {
 namespace {
 
-constexpr char kQemuNamespace[] = "http://libvirt.org/schemas/domain/qemu/1.0";
 constexpr size_t kMaxXmlBytes = 4 << 20;
 // Everything that a document may hold is kept; white space too, so that the rest stays as it was.
 constexpr unsigned kParseAll = pugi::parse_full | pugi::parse_ws_pcdata;
@@ -42,17 +41,11 @@ void ShareMemory(pugi::xml_node domain) {
   }
 }
 
-// Whether `value` is QEMU options that name `id`.
-bool HasId(const std::string& value, const std::string& id) {
-  const std::string option = ",id=" + id + ",";
-  return ("," + value + ",").find(option) != std::string::npos;
-}
-
 std::vector<pugi::xml_node> Arguments(pugi::xml_node commandline) {
   std::vector<pugi::xml_node> arguments;
   for (const pugi::xml_node child : commandline.children()) {
     if (child.type() == pugi::node_element && LocalName(child) == "arg" &&
-        NamespaceOf(child) == kQemuNamespace)
+        NamespaceOf(child) == kQemuXmlNamespace)
       arguments.push_back(child);
   }
   return arguments;
@@ -65,7 +58,7 @@ void SetArgument(pugi::xml_node commandline, const std::string& name, const std:
   const std::vector<pugi::xml_node> arguments = Arguments(commandline);
   for (size_t i = 0; i + 1 < arguments.size(); ++i) {
     if (arguments[i].attribute("value").value() != option ||
-        !HasId(arguments[i + 1].attribute("value").value(), id))
+        QemuOptionId(arguments[i + 1].attribute("value").value()) != id)
       continue;
     if (found) {
       commandline.remove_child(arguments[i]);
@@ -82,14 +75,14 @@ void SetArgument(pugi::xml_node commandline, const std::string& name, const std:
 }
 
 void AddCommandline(pugi::xml_node domain, const DeviceDescription& description) {
-  pugi::xml_node commandline = FindChild(domain, kQemuNamespace, "commandline");
+  pugi::xml_node commandline = FindChild(domain, kQemuXmlNamespace, "commandline");
   if (!commandline) {
-    commandline =
-        domain.append_child(QualifiedName(domain, kQemuNamespace, "qemu", "commandline").c_str());
+    commandline = domain.append_child(
+        QualifiedName(domain, kQemuXmlNamespace, "qemu", "commandline").c_str());
   }
-  const std::string arg = QualifiedName(domain, kQemuNamespace, "qemu", "arg");
+  const std::string arg = QualifiedName(domain, kQemuXmlNamespace, "qemu", "arg");
   SetArgument(commandline, arg, "-chardev", QemuChardevId(description), QemuChardev(description));
-  SetArgument(commandline, arg, "-device", QemuDeviceId(description), QemuDevice(description));
+  SetArgument(commandline, arg, "-device", QemuDeviceId(description), QemuDeviceJson(description));
 }
 
 void RemoveVideos(pugi::xml_node devices) {

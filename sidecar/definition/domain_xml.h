@@ -10,6 +10,9 @@
 
 namespace rendercar::sidecar {
 
+// Of <qemu:commandline>.
+inline constexpr char kQemuXmlNamespace[] = "http://libvirt.org/schemas/domain/qemu/1.0";
+
 // How the domain is told of the device.
 enum class DomainStyle {
   kQemuCommandline,  // <qemu:commandline>: a chardev on our socket and the device (KubeVirt)

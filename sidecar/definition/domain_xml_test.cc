@@ -55,7 +55,7 @@ std::string ThroughLossyModel(const std::string& xml) {
   return out.str();
 }
 
-constexpr char kMarker[] = "id=rendercar-gpu0,";
+constexpr char kMarker[] = "&quot;id&quot;:&quot;rendercar-gpu0&quot;";
 
 size_t Count(const std::string& text, const std::string& what) {
   size_t count = 0;
@@ -158,7 +158,7 @@ TEST(DomainXmlTest, another_session_beside_it_stays) {
   DeviceDescription other = Gpu0();
   other.name = "gpu1";
   const std::string result = Mutate(Mutate("<domain/>", other));
-  EXPECT_EQ(Count(result, "id=rendercar-gpu1,"), 1U);
+  EXPECT_EQ(Count(result, "&quot;id&quot;:&quot;rendercar-gpu1&quot;"), 1U);
   EXPECT_EQ(Count(result, kMarker), 1U);
 }
 

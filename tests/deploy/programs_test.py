@@ -7,6 +7,7 @@ import pathlib
 import re
 import tempfile
 import unittest
+import xml.etree.ElementTree as ElementTree
 
 import tools
 from tools import by_kind, default_objects
@@ -66,16 +67,14 @@ class ProgramsTest(unittest.TestCase):
         self.assertIn(f"--socket-dir={directory}", injected_arguments())
 
     def test_the_device_that_the_plugin_adds_is_the_one_that_the_sidecar_defines(self):
-        source = (tools.ROOT / "sidecar/definition/qemu_args.cc").read_text()
         (plugin,) = by_kind(default_objects("--set", "kubevirt.plugin.hook=cel"), "Plugin")
-        expression = plugin["spec"]["domainHooks"][0]["cel"]["expression"]
-        values = re.findall(r'Value: (".*?")}', expression)
-        device = json.loads(values[3])
-        for literal in ("vhost-user-gpu-pci,id=", ",chardev=", ",max_outputs=", ",xres=", ",yres="):
-            self.assertIn(f'"{literal}"', source)
-            self.assertIn(literal, device)
-        self.assertIn('"rendercar-chr-"', source)
-        self.assertIn("socket,id=rendercar-chr-gpu0,path=", json.loads(values[1]))
+        for hook, size, heads in zip(plugin["spec"]["domainHooks"], ("1280x800", "1280x800"), (1, 1)):
+            added = [json.loads(value) for value in re.findall(r'Value: (".*?")}', hook["cel"]["expression"])]
+            code, out, err = tools.run([BIN / "rendercar-sidecar", "define", "--format=kubevirt", f"--resolution={size}", f"--heads={heads}",
+                                        "--socket-path=/var/run/kubevirt-plugin/rendercar/gpu0.sock"])
+            self.assertEqual(code, 0, err)
+            arguments = ElementTree.fromstring(out).iter("{http://libvirt.org/schemas/domain/qemu/1.0}arg")
+            self.assertEqual(added, [each.get("value") for each in arguments])
 
 
 if __name__ == "__main__":

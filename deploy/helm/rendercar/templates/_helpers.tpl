@@ -138,7 +138,7 @@ socket,id=rendercar-chr-gpu0,path=/var/run/kubevirt-plugin/rendercar/gpu0.sock
 {{- end }}
 {{- define "rendercar.qemuDevice" -}}
 {{- $size := splitList "x" .resolution -}}
-vhost-user-gpu-pci,id=rendercar-gpu0,chardev=rendercar-chr-gpu0,max_outputs={{ int .heads }},xres={{ index $size 0 }},yres={{ index $size 1 }}
+{"driver":"vhost-user-gpu-pci","id":"rendercar-gpu0","chardev":"rendercar-chr-gpu0","max_outputs":{{ int .heads }},"xres":{{ index $size 0 }},"yres":{{ index $size 1 }}}
 {{- end }}
 
 {{/* The classes with classDefaults filled in, as a JSON object. */}}
