@@ -103,7 +103,7 @@ await() { # NAME SECONDS WHAT TEST...: until the test holds, while NAME runs
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
 step "1 of 10: packages"
-if [ -z "$prebuilt" ]; then scripts/install-deps.sh; fi
+if [ -z "$prebuilt" ]; then scripts/install-deps.sh --demo; fi
 step "2 of 10: build"
 if [ -z "$prebuilt" ]; then scripts/build.sh release programs; fi
 step "3 of 10: the guest (Debian's kernel, Mesa and our small 3D program)"

@@ -1,4 +1,4 @@
-"""Pictures as QEMU's screendump gives them (PPM), PNG output for people, and comparison with a computed reference.
+"""Pictures as QEMU's screendump gives them (PPM, by libvirt also PNG), PNG output for people, and comparison with a computed reference.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -25,6 +25,29 @@ class Picture:
             raise ValueError(f"{path} is not a binary PPM with 8 bits a channel")
         width, height = int(fields[1]), int(fields[2])
         return cls(width, height, data[len(data) - width * height * 3:])
+
+    @classmethod
+    def from_file(cls, path):
+        """PPM or PNG, by the first bytes."""
+        with open(path, "rb") as f:
+            data = f.read()
+        return cls._from_png(data) if data.startswith(b"\x89PNG") else cls.from_ppm(path)
+
+    @classmethod
+    def _from_png(cls, data):
+        chunks, at = {}, 8
+        while at < len(data):
+            size, kind = struct.unpack(">I4s", data[at:at + 8])
+            chunks[kind] = chunks.get(kind, b"") + data[at + 8:at + 8 + size]
+            at += size + 12
+        width, height, depth, colours, _, _, interlaced = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
+        channels = {2: 3, 6: 4}.get(colours)
+        if depth != 8 or channels is None or interlaced:
+            raise ValueError(f"a PNG of depth {depth} and colour type {colours} is none that QEMU writes")
+        rows = _unfiltered(zlib.decompress(chunks[b"IDAT"]), width * channels, height, channels)
+        if channels == 4:
+            rows = b"".join(rows[i:i + 3] for i in range(0, len(rows), 4))
+        return cls(width, height, rows)
 
     def at(self, x, y):
         i = (y * self.width + x) * 3
@@ -61,6 +84,26 @@ class Picture:
 
     def __eq__(self, other):
         return (self.width, self.height, self.pixels) == (other.width, other.height, other.pixels)
+
+
+def _unfiltered(data, stride, height, channels):
+    """The pixels of PNG's filtered rows."""
+    above, rows = bytearray(stride), []
+    for y in range(height):
+        kind, row = data[y * (stride + 1)], bytearray(data[y * (stride + 1) + 1:(y + 1) * (stride + 1)])
+        if kind:
+            for x in range(stride):
+                left = row[x - channels] if x >= channels else 0
+                corner = above[x - channels] if x >= channels else 0
+                row[x] = row[x] + (left, above[x], (left + above[x]) // 2, _paeth(left, above[x], corner))[kind - 1] & 255
+        rows.append(bytes(row))
+        above = row
+    return b"".join(rows)
+
+
+def _paeth(left, above, corner):
+    estimate = left + above - corner
+    return min((left, above, corner), key=lambda value: abs(estimate - value))
 
 
 def near(a, b, tolerance):
