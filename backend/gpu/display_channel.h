@@ -48,7 +48,7 @@ class DisplayChannel {
   void Request(uint32_t request, std::span<const std::byte> payload, ReplyHandler handler);
 
   // The most pixel bytes and rows that one message may have, so that it fits the socket's buffer.
-  static constexpr size_t kMaxPixelBytes = size_t{128} << 10;
+  static constexpr size_t kMaxPixelBytes = size_t{64} << 10;
   static constexpr size_t kMaxPixelPieces = 512;
   static constexpr size_t kMaxPendingReplies = 4096;
 
