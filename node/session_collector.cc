@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node/session_collector.h"
 
-#include <array>
 #include <map>
 #include <string_view>
 #include <utility>
 
+#include "common/metrics/page_metrics.h"
 #include "node/gpu_use.h"
 #include "node/share.h"
 
@@ -16,51 +16,6 @@ namespace {
 using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
-
-struct ValueMetric {
-  StatsValue value;
-  const char* name;
-  MetricType type;
-  const char* help;
-};
-
-// Named as the sidecar's own, so that one dashboard reads both.
-constexpr std::array kValues{
-    ValueMetric{StatsValue::kFrontendConnected, "rendercar_frontend_connected", MetricType::Gauge,
-                "1 when a VM is connected."},
-    ValueMetric{StatsValue::kVirglEnabled, "rendercar_virgl_enabled", MetricType::Gauge,
-                "1 when the guest is offered 3D."},
-    ValueMetric{StatsValue::kBytes2d, "rendercar_2d_bytes_total", MetricType::Counter,
-                "Bytes of 2D transfers."},
-    ValueMetric{StatsValue::kBytes3d, "rendercar_3d_bytes_total", MetricType::Counter,
-                "Bytes of 3D command streams and transfers."},
-    ValueMetric{StatsValue::kFencesCreated, "rendercar_fences_created_total", MetricType::Counter,
-                "Fences that the guest asked for."},
-    ValueMetric{StatsValue::kFencesSignaled, "rendercar_fences_signaled_total", MetricType::Counter,
-                "Fences that were signaled to the guest."},
-    ValueMetric{StatsValue::kFramesShown, "rendercar_frames_shown_total", MetricType::Counter,
-                "Screen updates sent to the VMM."},
-    ValueMetric{StatsValue::kFramesCoalesced, "rendercar_frames_coalesced_total",
-                MetricType::Counter, "Screen updates merged into a later one."},
-    ValueMetric{StatsValue::kDisplayBytes, "rendercar_display_bytes_total", MetricType::Counter,
-                "Bytes of pixels sent to the VMM."},
-    ValueMetric{StatsValue::kResources, "rendercar_resources", MetricType::Gauge,
-                "Resources of the guest."},
-    ValueMetric{StatsValue::kResourceBytes, "rendercar_resource_bytes", MetricType::Gauge,
-                "Host bytes of all resources of the guest."},
-    ValueMetric{StatsValue::kContexts, "rendercar_contexts", MetricType::Gauge,
-                "3D contexts of the guest."},
-    ValueMetric{StatsValue::kRendererUp, "rendercar_renderer_up", MetricType::Gauge,
-                "1 when the renderer process runs; 0 also while the guest used no 3D."},
-    ValueMetric{StatsValue::kRendererStarts, "rendercar_renderer_starts_total", MetricType::Counter,
-                "Starts of the renderer process."},
-    ValueMetric{StatsValue::kRendererDeaths, "rendercar_renderer_deaths_total", MetricType::Counter,
-                "Renderer processes that ended without being asked to."},
-    ValueMetric{StatsValue::kWatchdogKills, "rendercar_watchdog_kills_total", MetricType::Counter,
-                "Renderer processes that were killed because they did not answer."},
-    ValueMetric{StatsValue::kDeviceResets, "rendercar_device_resets_total", MetricType::Counter,
-                "Resets of the device by the guest's driver or firmware."},
-};
 
 // KubeVirt's pods are called "virt-launcher-VM-SUFFIX"; empty for others.
 std::string VmOf(const std::string& pod) {
@@ -80,53 +35,6 @@ ClientMetric Sample(std::vector<ClientMetric::Label> labels, MetricType type, do
   metric.label = std::move(labels);
   (type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
   return metric;
-}
-
-MetricFamily ValueFamily(const ValueMetric& value, const std::vector<SessionStats>& sessions) {
-  MetricFamily family{value.name, value.help, value.type, {}};
-  for (const SessionStats& one : sessions) {
-    family.metric.push_back(
-        Sample(LabelsOf(one), value.type, static_cast<double>(one.stats[value.value])));
-  }
-  return family;
-}
-
-// Zero is left out: most sessions use few of the commands.
-MetricFamily CommandFamily(const std::vector<SessionStats>& sessions) {
-  MetricFamily family{"rendercar_commands_total",
-                      "virtio-gpu commands by command and result.",
-                      MetricType::Counter,
-                      {}};
-  for (const SessionStats& one : sessions) {
-    for (size_t c = 0; c < one.stats.commands.size(); ++c) {
-      for (size_t r = 0; r < one.stats.commands[c].size(); ++r) {
-        if (one.stats.commands[c][r] == 0) continue;
-        auto labels = LabelsOf(one);
-        labels.push_back({"command", std::string(ToString(static_cast<StatsCommand>(c)))});
-        labels.push_back({"result", std::string(ToString(static_cast<StatsResult>(r)))});
-        family.metric.push_back(Sample(std::move(labels), MetricType::Counter,
-                                       static_cast<double>(one.stats.commands[c][r])));
-      }
-    }
-  }
-  return family;
-}
-
-MetricFamily ErrorFamily(const std::vector<SessionStats>& sessions) {
-  MetricFamily family{"rendercar_guest_errors_total",
-                      "What the guest or the VMM did wrong, by kind.",
-                      MetricType::Counter,
-                      {}};
-  for (const SessionStats& one : sessions) {
-    for (size_t e = 0; e < one.stats.errors.size(); ++e) {
-      if (one.stats.errors[e] == 0) continue;
-      auto labels = LabelsOf(one);
-      labels.push_back({"kind", std::string(ToString(static_cast<StatsError>(e)))});
-      family.metric.push_back(
-          Sample(std::move(labels), MetricType::Counter, static_cast<double>(one.stats.errors[e])));
-    }
-  }
-  return family;
 }
 
 // One series an entry of a map that each session has.
@@ -168,9 +76,9 @@ std::vector<MetricFamily> SessionCollector::Collect() const {
   const std::shared_ptr<const ShareUsers> users = users_->Get();
   const std::vector<SessionStats> sessions = GatherSessions(session_root_, users.get());
   std::vector<MetricFamily> families;
-  for (const ValueMetric& value : kValues) families.push_back(ValueFamily(value, sessions));
-  families.push_back(CommandFamily(sessions));
-  families.push_back(ErrorFamily(sessions));
+  std::vector<LabelledPage> pages;
+  for (const SessionStats& one : sessions) pages.push_back({LabelsOf(one), one.stats});
+  AppendPageFamilies(pages, /*zeros=*/false, families);
   if (users != nullptr) families.push_back(UserFamily(*users));
   if (proc_.empty()) return families;
   const GpuUses uses = GatherGpuUse(proc_, sessions);

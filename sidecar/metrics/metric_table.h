@@ -1,23 +1,14 @@
 // Every metric of the sidecar: name, type, help, labels. The scrape and docs/metrics.md come from
-// this one table.
+// this one table and that of the statistics page.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-
-#include <prometheus/metric_type.h>
 
 #include <string>
 #include <vector>
 
-#include "common/stats_page.h"
+#include "common/metrics/page_metrics.h"
 
 namespace rendercar::sidecar {
-
-struct Metric {
-  const char* name;
-  prometheus::MetricType type;
-  const char* help;
-  const char* labels;  // as the document shows them
-};
 
 // One for each session, labels session, render_node and share:
 inline constexpr char kSessionLabels[] = "session, render_node, share";
@@ -41,12 +32,6 @@ inline constexpr Metric kBackendRestarts{
 inline constexpr Metric kSessionCreated{"rendercar_session_created_timestamp_seconds",
                                         prometheus::MetricType::Gauge,
                                         "When the session was created, unix time.", kSessionLabels};
-inline constexpr Metric kCommands{"rendercar_commands_total", prometheus::MetricType::Counter,
-                                  "virtio-gpu commands by command and result.",
-                                  "session, render_node, share, command, result"};
-inline constexpr Metric kGuestErrors{
-    "rendercar_guest_errors_total", prometheus::MetricType::Counter,
-    "What the guest or the VMM did wrong, by kind.", "session, render_node, share, kind"};
 inline constexpr Metric kShareInfo{"rendercar_share_info", prometheus::MetricType::Gauge,
                                    "A share that this sidecar has; always 1.",
                                    "share, render_node"};
@@ -64,16 +49,6 @@ inline constexpr Metric kContainerPressure{
     "Time that tasks of the sidecar's cgroup waited for a resource: some of them, or all; absent "
     "where the kernel does not tell.",
     "resource, tasks"};
-inline constexpr Metric kCommandDuration{
-    "rendercar_command_duration_seconds", prometheus::MetricType::Histogram,
-    "From a request's arrival to its answer, by kind of command (2d, 3d, other).",
-    "session, render_node, share, kind"};
-inline constexpr Metric kFenceDuration{
-    "rendercar_fence_duration_seconds", prometheus::MetricType::Histogram,
-    "From a fenced request's arrival to the signal of its fence.", kSessionLabels};
-inline constexpr Metric kRecoveryDuration{
-    "rendercar_renderer_recovery_seconds", prometheus::MetricType::Histogram,
-    "From a renderer's death until its successor was sent all that the guest has.", kSessionLabels};
 inline constexpr Metric kHookCalls{
     "rendercar_hook_calls_total", prometheus::MetricType::Counter,
     "KubeVirt's calls, by hook and result: ok, or the gRPC code of the refusal.", "hook, result"};
@@ -81,23 +56,13 @@ inline constexpr Metric kHookDuration{"rendercar_hook_duration_seconds",
                                       prometheus::MetricType::Histogram,
                                       "How long KubeVirt waited for an answer.", "hook"};
 
-// A histogram of the statistics page; `kind` is its label of that name, or null.
-struct DurationMetric {
-  StatsHistogram histogram;
-  const char* kind;
+// A metric as the document shows it.
+struct DocumentedMetric {
   Metric metric;
+  std::string labels;
 };
-const std::vector<DurationMetric>& DurationMetrics();
-
-// Metrics that are one value of the statistics page.
-struct PageMetric {
-  StatsValue value;
-  Metric metric;
-};
-const std::vector<PageMetric>& PageMetrics();
-
 // All metrics, in the order of the document.
-std::vector<Metric> AllMetrics();
+std::vector<DocumentedMetric> AllMetrics();
 
 // The table of docs/metrics.md.
 std::string MetricsMarkdown();

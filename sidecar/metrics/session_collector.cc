@@ -4,7 +4,6 @@
 
 #include <prometheus/metric_family.h>
 
-#include <limits>
 #include <string>
 #include <utility>
 
@@ -15,40 +14,8 @@
 namespace rendercar::sidecar {
 namespace {
 
-using Labels = std::vector<prometheus::ClientMetric::Label>;
+using Labels = MetricLabels;
 using Families = std::vector<prometheus::MetricFamily>;
-
-// One family under construction.
-class FamilyBuilder {
- public:
-  explicit FamilyBuilder(const Metric& metric) {
-    family_.name = metric.name;
-    family_.help = metric.help;
-    family_.type = metric.type;
-  }
-  void Add(Labels labels, double value) {
-    prometheus::ClientMetric sample;
-    sample.label = std::move(labels);
-    if (family_.type == prometheus::MetricType::Counter) {
-      sample.counter.value = value;
-    } else {
-      sample.gauge.value = value;
-    }
-    family_.metric.push_back(std::move(sample));
-  }
-  void Add(Labels labels, prometheus::ClientMetric::Histogram value) {
-    prometheus::ClientMetric sample;
-    sample.label = std::move(labels);
-    sample.histogram = std::move(value);
-    family_.metric.push_back(std::move(sample));
-  }
-  void AppendTo(Families& families) && {
-    if (!family_.metric.empty()) families.push_back(std::move(family_));
-  }
-
- private:
-  prometheus::MetricFamily family_;
-};
 
 // A session and its page, where that can be read.
 struct Scraped {
@@ -129,63 +96,12 @@ void AddSessions(const std::vector<Scraped>& all, Families& families) {
       families);
 }
 
-void AddCommands(const std::vector<Scraped>& all, Families& families) {
-  FamilyBuilder commands(kCommands);
-  FamilyBuilder errors(kGuestErrors);
+void AddPages(const std::vector<Scraped>& all, Families& families) {
+  std::vector<LabelledPage> pages;
   for (const Scraped& one : all) {
-    if (!one.stats.ok()) continue;
-    for (size_t c = 0; c < one.stats->commands.size(); ++c) {
-      for (size_t r = 0; r < one.stats->commands[c].size(); ++r) {
-        commands.Add(
-            LabelsOf(one, {{"command", std::string(ToString(static_cast<StatsCommand>(c)))},
-                           {"result", std::string(ToString(static_cast<StatsResult>(r)))}}),
-            static_cast<double>(one.stats->commands[c][r]));
-      }
-    }
-    for (size_t e = 0; e < one.stats->errors.size(); ++e) {
-      errors.Add(LabelsOf(one, {{"kind", std::string(ToString(static_cast<StatsError>(e)))}}),
-                 static_cast<double>(one.stats->errors[e]));
-    }
+    if (one.stats.ok()) pages.push_back({LabelsOf(one), *one.stats});
   }
-  std::move(commands).AppendTo(families);
-  std::move(errors).AppendTo(families);
-}
-
-void AddPageValues(const std::vector<Scraped>& all, Families& families) {
-  for (const PageMetric& page : PageMetrics()) {
-    FamilyBuilder family(page.metric);
-    for (const Scraped& one : all) {
-      if (one.stats.ok()) family.Add(LabelsOf(one), static_cast<double>((*one.stats)[page.value]));
-    }
-    std::move(family).AppendTo(families);
-  }
-}
-
-prometheus::ClientMetric::Histogram ToHistogram(const StatsDurations& durations) {
-  prometheus::ClientMetric::Histogram histogram;
-  for (size_t i = 0; i < durations.buckets.size(); ++i) {
-    histogram.sample_count += durations.buckets[i];
-    const double bound =
-        i < kStatsBuckets ? StatsBucketSeconds(i) : std::numeric_limits<double>::infinity();
-    histogram.bucket.push_back({histogram.sample_count, bound});
-  }
-  histogram.sample_sum = static_cast<double>(durations.sum_ns) * 1e-9;
-  return histogram;
-}
-
-void AddDurations(const std::vector<Scraped>& all, Families& families) {
-  for (const Metric& metric : {kCommandDuration, kFenceDuration, kRecoveryDuration}) {
-    FamilyBuilder family(metric);
-    for (const DurationMetric& each : DurationMetrics()) {
-      if (each.metric.name != metric.name) continue;
-      for (const Scraped& one : all) {
-        if (!one.stats.ok()) continue;
-        const Labels kind = each.kind == nullptr ? Labels{} : Labels{{"kind", each.kind}};
-        family.Add(LabelsOf(one, kind), ToHistogram((*one.stats)[each.histogram]));
-      }
-    }
-    std::move(family).AppendTo(families);
-  }
+  AppendPageFamilies(pages, /*zeros=*/true, families);
 }
 
 void AddPressure(const ContainerUsage& usage, Families& families) {
@@ -232,9 +148,7 @@ std::vector<prometheus::MetricFamily> SessionCollector::Collect() const {
   Families families;
   AddProcess(source.shares, usage_(), families);
   AddSessions(all, families);
-  AddCommands(all, families);
-  AddPageValues(all, families);
-  AddDurations(all, families);
+  AddPages(all, families);
   return families;
 }
 

@@ -127,7 +127,7 @@ TEST(MetricTableTest, every_scraped_metric_is_in_the_table) {
   const TempDir dir;
   ASSERT_TRUE(StatsWriter::Create(dir / "gpu0.stats").ok());
   std::set<std::string> known;
-  for (const Metric& metric : AllMetrics()) known.insert(metric.name);
+  for (const DocumentedMetric& each : AllMetrics()) known.insert(each.metric.name);
   std::set<std::string> scraped;
   for (const auto& family : Collect({Gpu0(dir / "gpu0.stats")})) scraped.insert(family.name);
   for (const auto& family : HookMetrics().Collect()) scraped.insert(family.name);
