@@ -42,6 +42,8 @@ TEST_F(AgentTest, allocates_a_share_of_a_gpu_end_to_end) {
   EXPECT_TRUE(std::filesystem::is_directory(allocation->response.mounts(0).host_path()));
   ASSERT_EQ(allocation->response.devices_size(), 1);
   EXPECT_EQ(allocation->response.devices(0).permissions(), "rw");
+  EXPECT_EQ(allocation->response.annotations().at("rendercar.dev/shares"),
+            allocation->device_ids[0]);
 }
 
 TEST_F(AgentTest, tells_the_numa_node) {

@@ -16,6 +16,8 @@
 namespace rendercar::node {
 namespace {
 
+constexpr char kSharesAnnotation[] = "rendercar.dev/shares";
+
 // Ids come from a peer: what is repeated in a message is cut.
 std::string Quote(const std::string& id) {
   return id.size() <= kMaxShareIdBytes ? fmt::format("'{}'", id)
@@ -126,6 +128,8 @@ absl::StatusOr<ContainerGrant> Grant(const ShareTable& table, const AllocationPo
       {share_env::kSessionDirs, fmt::format("{}", fmt::join(places, ","))},
       {share_env::kVideoMemoryBytes, fmt::format("{}", fmt::join(bytes, ","))},
   };
+  // For people and plugins at the runtime, who see a container and not its pod's requests.
+  grant.annotations = {{kSharesAnnotation, grant.envs[share_env::kShareIds]}};
   return grant;
 }
 

@@ -32,6 +32,7 @@ struct ContainerGrant {
   std::map<std::string, std::string> envs;
   std::vector<Mount> mounts;
   std::vector<Device> devices;
+  std::map<std::string, std::string> annotations;
   std::vector<std::string> cdi_devices;
 };
 

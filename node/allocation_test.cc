@@ -84,6 +84,7 @@ TEST_F(AllocationTest, lists_have_one_entry_a_share) {
   EXPECT_EQ(grants->front().envs.at(share_env::kRenderNodes), "/dev/dri/renderD128,software");
   EXPECT_EQ(grants->front().envs.at(share_env::kVideoMemoryBytes), "0,0");
   EXPECT_THAT(grants->front().mounts, SizeIs(2));
+  EXPECT_EQ(grants->front().annotations.at("rendercar.dev/shares"), "0000-03-00.0-0,software-0");
 }
 
 TEST_F(AllocationTest, each_container_is_answered_in_its_place) {

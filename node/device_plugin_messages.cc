@@ -35,6 +35,9 @@ void ToResponse(const ContainerGrant& grant, v1beta1::ContainerAllocateResponse*
     out->set_host_path(device.host_path);
     out->set_permissions(device.permissions);
   }
+  for (const auto& [name, value] : grant.annotations) {
+    (*response->mutable_annotations())[name] = value;
+  }
   for (const std::string& name : grant.cdi_devices) response->add_cdi_devices()->set_name(name);
 }
 

@@ -19,8 +19,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kProgramPrefix = "rendercar-";
-// More open files, or lines, than any process of ours has.
-constexpr size_t kMaxFiles = 4096;
+// Files read at one look at the machine, and lines of one process's mappings: pods decide how many
+// there are, and what their processes are called.
+constexpr size_t kMaxFiles = 20'000;
 constexpr size_t kMaxMapLines = 20'000;
 
 // "123", "123 ns", "12 KiB", "3 MiB" in units of one.
@@ -70,13 +71,13 @@ std::string ReadAll(const fs::path& file) {
   return text.str();
 }
 
-std::vector<GpuClient> ClientsOf(const fs::path& process) {
+std::vector<GpuClient> ClientsOf(const fs::path& process, size_t& budget) {
   std::vector<GpuClient> clients;
   std::error_code error;
-  size_t files = 0;
   for (fs::directory_iterator it(process / "fdinfo", error), end; !error && it != end;
        it.increment(error)) {
-    if (++files > kMaxFiles) break;
+    if (budget == 0) break;
+    --budget;
     if (auto client = ParseFdinfo(ReadAll(it->path()))) clients.push_back(*std::move(client));
   }
   return clients;
@@ -150,10 +151,11 @@ GpuUses GatherGpuUse(const std::string& proc, const std::vector<SessionStats>& s
   GpuUses uses;
   std::set<std::tuple<std::string, std::string, uint64_t>> counted;
   std::error_code error;
+  size_t budget = kMaxFiles;
   for (fs::directory_iterator it(proc, error), end; !pages.empty() && !error && it != end;
        it.increment(error)) {
     if (!IsOurs(it->path())) continue;
-    const std::vector<GpuClient> clients = ClientsOf(it->path());
+    const std::vector<GpuClient> clients = ClientsOf(it->path(), budget);
     if (clients.empty()) continue;
     const SessionStats* session = SessionOf(it->path(), pages);
     if (session == nullptr) session = SessionOf(fs::path(proc) / ParentOf(it->path()), pages);

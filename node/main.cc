@@ -13,8 +13,8 @@
 #include "node/config_source.h"
 #include "node/hangup_signal.h"
 #include "node/metrics_server.h"
+#include "node/node_collector.h"
 #include "node/node_metrics.h"
-#include "node/node_sensors.h"
 #include "node/one_shot.h"
 #include "node/session_collector.h"
 

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "node/fake_sysfs.h"
+#include "node/node_collector.h"
 
 namespace rendercar::node {
 namespace {

@@ -5,6 +5,9 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
+
+#include "node/node_sensors.h"
 
 namespace rendercar::node {
 namespace {
@@ -12,6 +15,12 @@ namespace {
 std::string PciId(const RenderNode& node) {
   return node.pci_address.empty() ? ""
                                   : fmt::format("{:04x}:{:04x}", node.pci_vendor, node.pci_device);
+}
+
+// null: the driver does not tell.
+template <typename T>
+nlohmann::json OrNull(const std::optional<T>& value) {
+  return value ? nlohmann::json(*value) : nlohmann::json();
 }
 
 std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
@@ -56,6 +65,7 @@ std::string InventoryJson(const std::vector<RenderNode>& nodes, const Config& co
   nlohmann::json json{{"nodes", nlohmann::json::array()}};
   for (const RenderNode& node : nodes) {
     const ResourceConfig* resource = ResourceOf(config, node);
+    const Sensors sensors = ReadSensors(node);
     json["nodes"].push_back({{"id", node.id},
                              {"path", node.path},
                              {"driver", node.driver},
@@ -64,6 +74,8 @@ std::string InventoryJson(const std::vector<RenderNode>& nodes, const Config& co
                              {"pci_id", PciId(node)},
                              {"numa_node", node.numa_node},
                              {"video_memory_bytes", node.video_memory_bytes},
+                             {"video_memory_used_bytes", OrNull(sensors.video_memory_used_bytes)},
+                             {"temperature_celsius", OrNull(sensors.temperature_celsius)},
                              {"healthy", node.healthy()},
                              {"problem", node.problem},
                              {"problem_kind", std::string(ToString(node.problem_kind))},

@@ -45,6 +45,13 @@ TEST_F(ProgramTest, flags_override_what_is_printed) {
   EXPECT_THAT(Read("stdout"), HasSubstr("software: never"));
 }
 
+TEST_F(ProgramTest, the_environment_stands_for_flags_and_flags_override_it) {
+  EXPECT_EQ(Run("env RENDERCAR_NODE_REPLICAS=5 " + Node("--print-config")), 0);
+  EXPECT_THAT(Read("stdout"), HasSubstr("replicas: 5"));
+  EXPECT_EQ(Run("env RENDERCAR_NODE_REPLICAS=5 " + Node("--print-config --replicas=6")), 0);
+  EXPECT_THAT(Read("stdout"), HasSubstr("replicas: 6"));
+}
+
 TEST_F(ProgramTest, a_place_that_is_not_there_is_none) {
   EXPECT_EQ(Run(Node("--proc-root=none --capset-probe=none --one-shot")), 0);
   EXPECT_THAT(Read("stdout"), HasSubstr("llvmpipe"));
