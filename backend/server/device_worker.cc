@@ -29,12 +29,6 @@ constexpr uint32_t kPublishAtOnce = 16;
 log::RateLimit late_limit;
 log::RateLimit lost_limit;
 
-// An event loop's wake-up costs about as long as the longest poll; a driver that waits for one
-// answer before its next request pays it with each.
-constexpr auto kFirstPoll = std::chrono::microseconds(4);
-constexpr auto kLongestPoll = std::chrono::microseconds(30);
-constexpr auto kWorthPolling = std::chrono::microseconds(60);
-
 // How long after its first kick a driver's first request may take to be seen.
 constexpr auto kFirstRequest = std::chrono::seconds(1);
 
@@ -243,7 +237,7 @@ void DeviceWorker::Schedule() {
 }
 
 void DeviceWorker::OnKick(uint32_t index) {
-  LearnPollTime(Clock::now() - slept_since_);
+  poll_time_.Learn(Clock::now() - slept_since_);
   Process();
   Vring& ring = *rings_[index];
   if (index != static_cast<uint32_t>(gpu::Queue::kControl) || !ring.active()) return;
@@ -252,14 +246,6 @@ void DeviceWorker::OnKick(uint32_t index) {
   loop_.PostAfter(kFirstRequest, [this, alive = alive_] {
     if (*alive) LookForPrivateMemory();
   });
-}
-
-// As a hypervisor's halt polling does: a request that came soon after the sleep began would have
-// been found by looking longer, one that came late makes looking a waste.
-void DeviceWorker::LearnPollTime(std::chrono::nanoseconds slept) {
-  poll_time_ = slept < kWorthPolling
-                   ? std::min<std::chrono::nanoseconds>(2 * poll_time_ + kFirstPoll, kLongestPoll)
-                   : poll_time_ / 4;
 }
 
 // A memfd with share=off arrives like shared memory, but the VM writes into a copy of its own.
@@ -307,8 +293,8 @@ bool DeviceWorker::AnyInFlight() const {
 
 bool DeviceWorker::Poll() {
   // What is in flight completes on the loop, which must not wait for the end of a look.
-  if (poll_time_ == std::chrono::nanoseconds(0) || !MayPoll() || AnyInFlight()) return false;
-  const auto until = Clock::now() + poll_time_;
+  if (poll_time_.get() == PollTime::Nanoseconds(0) || !MayPoll() || AnyInFlight()) return false;
+  const auto until = Clock::now() + poll_time_.get();
   do {
     for (auto& ring : rings_)
       if (ring->active() && ring->queue()->HasRequests()) return true;

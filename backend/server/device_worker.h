@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "backend/gpu/gpu_device.h"
+#include "backend/server/poll_time.h"
 #include "backend/server/vring.h"
 #include "backend/wire/vhost_user_decode.h"
 #include "common/event_loop.h"
@@ -74,7 +75,6 @@ class DeviceWorker final : public gpu::QueuePort {
   bool MayPoll() const;
   bool AnyInFlight() const;
   bool Poll();
-  void LearnPollTime(std::chrono::nanoseconds slept);
   // Process soon, after what else waits on the loop.
   void Schedule();
   void PublishUsed();
@@ -92,8 +92,7 @@ class DeviceWorker final : public gpu::QueuePort {
   bool publish_posted_ = false;
   uint32_t unpublished_ = 0;
   bool private_memory_looked_for_ = false;
-  // How long the rings are looked at before sleeping; adapts to whether that finds anything.
-  std::chrono::nanoseconds poll_time_{0};
+  PollTime poll_time_;
   Clock::time_point slept_since_{};
   const uint32_t processors_ = std::thread::hardware_concurrency();
   uint64_t lost_memory_seen_;
