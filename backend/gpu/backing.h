@@ -45,6 +45,7 @@ class Backing {
     void PrefetchNext() const {
       if (index_ + 1 >= segments_.size()) return;
       const std::byte* next = segments_[index_ + 1].host;
+      if (next == nullptr) return;
       for (size_t at = 0; at < 512; at += 64) __builtin_prefetch(next + at);
     }
 

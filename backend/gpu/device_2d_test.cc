@@ -197,6 +197,15 @@ TEST_F(Shown, AMemoryTableWithoutTheBackingFailsTransfers) {
   EXPECT_EQ(device_.Transfer(1, kAll, 0), kOk);
 }
 
+TEST(Device2d, ABackingThatIsLostInPartsFailsTransfersOfThosePartsOnly) {
+  DeviceFixture device;
+  device.Create2d(1, 64, 64);
+  ASSERT_EQ(device.Attach(1, {{kGuestBase, 8192, 0}, {kGuestBase + (1u << 20), 8192, 0}}), kOk);
+  device.device_->SetMemory(MakeGuestMemory(8192));
+  EXPECT_EQ(device.Transfer(1, {0, 0, 64, 32}, 0), kOk);
+  EXPECT_EQ(device.Transfer(1, {0, 0, 64, 64}, 0), kUnspec);
+}
+
 TEST(Device2d, ScatteredPagesMakeThePicture) {
   DeviceFixture device;
   DisplayPeer peer = device.Connect();

@@ -94,7 +94,8 @@ class Session {
         device_.PeerMadeRoom();
         return;
       case 10:
-        return device_.device_->SetMemory(input_.Byte() % 2 == 0 ? nullptr : device_.memory_);
+        return device_.device_->SetMemory(
+            std::array{decltype(part_)(), part_, device_.memory_}[input_.Byte() % 3]);
       case 11:
         return device_.loop_.Advance(std::chrono::seconds(input_.Byte()));
       case 12:
@@ -156,6 +157,7 @@ class Session {
   FakeRenderer renderer_;
   // One memory for all runs: what it holds decides nothing.
   static inline const auto memory_ = MakeGuestMemory(1 << 20);
+  static inline const auto part_ = MakeGuestMemory(1 << 18);
   DeviceFixture device_{Options3d(), &renderer_, memory_};
   std::unique_ptr<DisplayPeer> peer_ = std::make_unique<DisplayPeer>(device_.Connect());
   size_t requests_ = 0;

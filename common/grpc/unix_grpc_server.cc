@@ -22,6 +22,8 @@ namespace {
 constexpr int kMaxThreads = 16;
 constexpr int kMaxMessageBytes = 4 << 20;
 
+log::RateLimit refused_limit;  // who is refused can come again at once
+
 // For all servers that the process builds from now on; gRPC has no other way.
 void EnableStandardServices() {
   static const bool once = [] {
@@ -105,6 +107,7 @@ bool UnixGrpcServer::IsWelcome(int client) const {
   if (!options_.uids) return true;
   const absl::StatusOr<PeerCredentials> peer = GetPeerCredentials(client);
   if (peer.ok() && options_.uids->Allows(peer->uid)) return true;
+  if (!refused_limit.Allow()) return false;
   log::Warning("connection refused by uid; allow it with --allow-uid",
                {{"socket", listener_.path()},
                 {"uid", peer.ok() ? static_cast<int64_t>(peer->uid) : -1},

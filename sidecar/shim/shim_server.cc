@@ -24,6 +24,8 @@ constexpr int kBackendFd = 3;
 constexpr size_t kMaxClients = 64;
 constexpr std::chrono::seconds kGreetingTime{10};
 
+log::RateLimit refused_limit;  // who is refused can come again at once
+
 // What a shim sends, checked: the greeting and one socket.
 struct Greeting {
   UniqueFd vhost_user;
@@ -84,7 +86,8 @@ bool ShimServer::Owns(pid_t pid) const {
 void ShimServer::Accept(UniqueFd socket) {
   const absl::StatusOr<PeerCredentials> peer = GetPeerCredentials(socket.get());
   if (!peer.ok() || !config_.allows(peer->uid) || clients_.size() >= kMaxClients) {
-    log::Warning("shim refused", {{"uid", peer.ok() ? static_cast<int64_t>(peer->uid) : -1}});
+    if (refused_limit.Allow())
+      log::Warning("shim refused", {{"uid", peer.ok() ? static_cast<int64_t>(peer->uid) : -1}});
     return;
   }
   const uint64_t id = next_id_++;
