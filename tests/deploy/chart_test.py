@@ -170,6 +170,12 @@ class ChartTest(unittest.TestCase):
         writable = {mount["name"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
         self.assertEqual(writable, {"device-plugins", "state"})
 
+    def test_the_node_agent_sees_processes_only_when_asked_to_tell_gpu_use(self):
+        (daemonset,) = by_kind(default_objects("--set", "node.gpuUse=true"), "DaemonSet")
+        spec = daemonset["spec"]["template"]["spec"]
+        self.assertTrue(spec["hostPID"])
+        self.assertEqual(spec["containers"][0]["securityContext"]["capabilities"], {"drop": ["ALL"], "add": ["SYS_PTRACE"]})
+
     def test_the_chart_gives_nobody_rights(self):
         kinds = {each["kind"] for each in default_objects()}
         self.assertFalse(kinds & {"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding", "Secret"}, kinds)
