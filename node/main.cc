@@ -8,12 +8,14 @@
 #include <optional>
 
 #include "common/epoll_loop.h"
+#include "common/grpc/unix_grpc_server.h"
 #include "common/program.h"
 #include "node/agent.h"
 #include "node/config_source.h"
 #include "node/hangup_signal.h"
 #include "node/metrics_server.h"
 #include "node/node_collector.h"
+#include "node/node_hook_service.h"
 #include "node/node_metrics.h"
 #include "node/one_shot.h"
 #include "node/session_collector.h"
@@ -22,6 +24,7 @@ namespace rendercar::node {
 namespace {
 
 constexpr char kProgram[] = "rendercar-node";
+constexpr std::chrono::seconds kHookGrace(1);
 
 struct Flags {
   Places places;
@@ -31,6 +34,7 @@ struct Flags {
   std::optional<uint32_t> replicas;
   std::optional<std::string> resource;
   std::string metrics_address = "127.0.0.1:9464";
+  std::string kubevirt_node_hook;  // empty: none
   bool one_shot = false;
   bool check_config = false;
   bool print_config = false;
@@ -68,6 +72,12 @@ void AddPlaceFlags(CLI::App& app, Flags& flags) {
                  "none: not looked for")
       ->envname("RENDERCAR_NODE_PROC_ROOT")
       ->option_text("DIR");
+  app.add_option(
+         "--kubevirt-node-hook", flags.kubevirt_node_hook,
+         "Serve KubeVirt's node hooks on this socket (/var/run/kubevirt/plugins/rendercar.sock), "
+         "which refuses live migration; without it none")
+      ->envname("RENDERCAR_NODE_KUBEVIRT_NODE_HOOK")
+      ->option_text("SOCKET");
   app.add_option("--sysfs-root", flags.places.roots.sysfs, "Where sysfs is mounted (/sys)")
       ->option_text("DIR");
   app.add_option("--dev-root", flags.places.roots.dev, "Where the host's device files are (/dev)")
@@ -152,6 +162,7 @@ class Daemon {
 
   absl::Status Run() {
     RC_RETURN_IF_ERROR(ServeMetrics());
+    RC_RETURN_IF_ERROR(ServeNodeHook());
     const absl::Status started = agent_.Start();
     if (started.ok()) {
       source_.Watch(loop_, [this](const absl::StatusOr<Config>& config) { Reconfigure(config); });
@@ -160,6 +171,7 @@ class Daemon {
     }
     loop_.Run();
     server_.reset();
+    if (node_hook_server_) node_hook_server_->Shutdown(kHookGrace);
     return started;
   }
 
@@ -171,9 +183,18 @@ class Daemon {
     log::Info("serving metrics", {{"address", flags_.metrics_address}, {"port", server_->port()}});
     return absl::OkStatus();
   }
+  absl::Status ServeNodeHook() {
+    if (flags_.kubevirt_node_hook.empty()) return absl::OkStatus();
+    node_hook_server_ = std::make_unique<UnixGrpcServer>(
+        loop_, std::vector<grpc::Service*>{&node_hook_}, UnixGrpcServer::Options{});
+    RC_RETURN_IF_ERROR(node_hook_server_->Listen(flags_.kubevirt_node_hook));
+    log::Info("serving KubeVirt's node hooks", {{"socket", flags_.kubevirt_node_hook}});
+    return absl::OkStatus();
+  }
   void Stop(int signal) {
     if (std::exchange(stopping_, true)) return;
     log::Info("stopping", {{"signal", signal}});
+    if (node_hook_server_) node_hook_server_->StopListening();
     agent_.Stop([this] { loop_.Quit(); });
   }
   void Reconfigure(const absl::StatusOr<Config>& config) {
@@ -191,6 +212,8 @@ class Daemon {
   std::shared_ptr<NodeCollector> sensors_;
   std::shared_ptr<SessionCollector> sessions_;
   std::unique_ptr<MetricsServer> server_;
+  NodeHookService node_hook_;
+  std::unique_ptr<UnixGrpcServer> node_hook_server_;
   bool stopping_ = false;
 };
 

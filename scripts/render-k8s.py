@@ -25,11 +25,14 @@ FILES = {
     "monitoring/dashboards.yaml": ["monitoring/dashboards"],
     "overlays/openshift/scc.yaml": ["node/openshift"],
 }
+# The node agent's part of the KubeVirt plugin (its node hook) is a patch of overlays/full, so that the base is for any cluster.
+WITHOUT_PLUGIN = {"node/daemonset"}
 HEADER = "# Made by scripts/render-k8s.py from the Helm chart; change that. SPDX-License-Identifier: Apache-2.0\n"
 
 
 def render(template):
-    command = [HELM, "template", "rendercar", CHART, "--namespace", "rendercar-system", "--set", ALWAYS, "--api-versions", VALIDATING,
+    values = ALWAYS.replace("admission.when=always,kubevirt.plugin.when=always,", "") if template in WITHOUT_PLUGIN else ALWAYS
+    command = [HELM, "template", "rendercar", CHART, "--namespace", "rendercar-system", "--set", values, "--api-versions", VALIDATING,
                "--show-only", f"templates/{template}.yaml"]
     env = {**os.environ, "KUBECONFIG": "/dev/null"}
     return subprocess.run(list(map(str, command)), env=env, text=True, capture_output=True, check=True).stdout

@@ -30,6 +30,12 @@ std::string State(const api::Session& session) {
              : "unknown";
 }
 
+std::string Result(const api::PreflightCheck& check) {
+  return api::PreflightCheck::Result_IsValid(check.result())
+             ? Word(api::PreflightCheck::Result_Name(check.result()), "RESULT_")
+             : "unknown";
+}
+
 std::string LastPart(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 std::string Bytes(uint64_t bytes) {
@@ -167,7 +173,10 @@ std::string InfoDetails(const api::ServerInfo& info) {
     shares.push_back({share.id(), share.render_node(), Bytes(share.video_memory_limit_bytes()),
                       share.session().empty() ? "-" : LastPart(share.session())});
   }
-  return text + "\n" + Table(shares);
+  Rows checks{{"PREFLIGHT", "RESULT", "SENTENCE"}};
+  for (const api::PreflightCheck& check : info.preflight())
+    checks.push_back({check.reason(), Result(check), check.sentence()});
+  return text + "\n" + Table(shares) + (info.preflight().empty() ? "" : "\n" + Table(checks));
 }
 
 }  // namespace rendercar::ctl

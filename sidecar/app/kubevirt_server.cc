@@ -26,6 +26,7 @@ absl::StatusOr<std::unique_ptr<KubevirtServer>> KubevirtServer::Start(
 }
 
 absl::Status KubevirtServer::Publish() {
+  RemoveLeftSockets(socket_.path.substr(0, socket_.path.rfind('/')));
   RC_ASSIGN_OR_RETURN(published_, PublishedSocket::Publish(socket_.bound, socket_.path));
   log::Info("KubeVirt can call", {{"socket", socket_.path}});
   return absl::OkStatus();

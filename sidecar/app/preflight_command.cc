@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <iostream>
 #include <sstream>
 
 #include "sidecar/metrics/container_usage.h"
@@ -15,23 +16,32 @@
 namespace rendercar::sidecar {
 namespace {
 
-// The file's content; nothing when no file was named.
+// The file's content, "-" is standard input; nothing when no file was named.
 absl::StatusOr<std::string> Read(const std::string& path, const char* flag) {
   std::ostringstream text;
   if (path.empty()) return text.str();
+  if (path == "-") {
+    text << std::cin.rdbuf();
+    return text.str();
+  }
   const std::ifstream file(path);
   if (!file) return absl::NotFoundError(absl::StrCat("cannot read '", path, "' (", flag, ")"));
   text << file.rdbuf();
   return text.str();
 }
 
-absl::StatusOr<std::string> DevicesOf(const std::string& qemu) {
+absl::StatusOr<std::string> AskQemu(const std::string& qemu) {
   if (qemu.empty()) return std::string();
   RC_ASSIGN_OR_RETURN(const ProgramOutput output,
                       RunProgram({qemu, "-device", "help"}, std::chrono::seconds(20)));
   if (output.end.clean()) return output.text;
   return absl::UnavailableError(
       absl::StrCat("'", qemu, " -device help' ", output.end.ToString(), "; is it QEMU?"));
+}
+
+absl::StatusOr<std::string> Devices(const PreflightOptions& options) {
+  return options.qemu_devices.empty() ? AskQemu(options.qemu)
+                                      : Read(options.qemu_devices, "--qemu-devices");
 }
 
 }  // namespace
@@ -42,6 +52,10 @@ CLI::App* AddPreflightCommand(CLI::App& app, PreflightOptions& options) {
   preflight->option_defaults()->take_last();
   preflight->add_option("--qemu", options.qemu, "The VMM's QEMU, to see whether it has the device")
       ->option_text("PATH");
+  preflight
+      ->add_option("--qemu-devices", options.qemu_devices,
+                   "What that QEMU's '-device help' printed, where it is in another container")
+      ->option_text("FILE");
   preflight
       ->add_option("--domain", options.domain, "The domain's XML, to see whether memory is shared")
       ->option_text("FILE");
@@ -65,7 +79,7 @@ absl::Status RunPreflight(const PreflightOptions& options) {
   if (shares.ok()) input.shares = *shares;
   input.vmm_socket_path = options.socket_path;
   input.memory_limit_bytes = ReadContainerUsage().memory_limit_bytes;
-  RC_ASSIGN_OR_RETURN(input.qemu_devices, DevicesOf(options.qemu));
+  RC_ASSIGN_OR_RETURN(input.qemu_devices, Devices(options));
   RC_ASSIGN_OR_RETURN(input.domain_xml, Read(options.domain, "--domain"));
   RC_ASSIGN_OR_RETURN(input.vmi_json, Read(options.vmi, "--vmi"));
   const std::vector<PreflightCheck> checks = Preflight(input);

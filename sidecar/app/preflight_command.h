@@ -11,6 +11,7 @@ namespace rendercar::sidecar {
 
 struct PreflightOptions {
   std::string qemu;
+  std::string qemu_devices;
   std::string domain;
   std::string vmi;
   std::string socket_path = "/var/run/rendercar/sockets/gpu0.sock";

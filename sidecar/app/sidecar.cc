@@ -13,6 +13,7 @@
 #include "common/version.h"
 #include "sidecar/config/checks.h"
 #include "sidecar/control/loop_call.h"
+#include "sidecar/metrics/preflight_collector.h"
 #include "sidecar/metrics/session_collector.h"
 
 namespace rendercar::sidecar {
@@ -80,6 +81,17 @@ SessionManager::Config ManagerConfig(const Options& options) {
   return config;
 }
 
+// What preflight can know at start.
+PreflightInput InputFor(const Options& options, std::vector<Share> shares) {
+  const std::string session = options.create_session.empty() ? "gpu0" : options.create_session;
+  return {std::move(shares),
+          absl::StrCat(options.vmm_socket_dir, "/", session, ".sock"),
+          ReadContainerUsage().memory_limit_bytes,
+          "",
+          "",
+          ""};
+}
+
 // Where nothing was said: KubeVirt's places in its pods, ours elsewhere.
 void FillInPlaces(const KubevirtPlace& place, Options& options) {
   if (options.socket_dir.empty()) {
@@ -131,6 +143,7 @@ absl::StatusOr<std::unique_ptr<Sidecar>> Sidecar::Create(const Options& given) {
 Sidecar::Sidecar(Options options, KubevirtPlace place, std::vector<Share> shares)
     : options_(std::move(options)),
       place_(std::move(place)),
+      preflight_(InputFor(options_, shares)),
       shim_shares_(options_.shim_socket.empty() ? std::vector<Share>() : shares),
       sessions_(loop_, ManagerConfig(options_),
                 options_.shim_socket.empty() ? std::move(shares) : std::vector<Share>(), report_),
@@ -170,15 +183,17 @@ absl::Status Sidecar::WriteJson() {
 }
 
 absl::Status Sidecar::StartServers() {
-  ServerFacts facts{"", json_.path()};
+  ServerFacts facts{"", json_.path(), [this] { return preflight_.Checks(); }};
   if (options_.metrics_address != kOff) {
     auto collector = std::make_shared<SessionCollector>([this] { return Snapshot(); },
                                                         [] { return ReadContainerUsage(); });
-    RC_ASSIGN_OR_RETURN(metrics_,
-                        MetricsServer::Start(options_.metrics_address, {collector, hooks_}));
+    auto preflight = std::make_shared<PreflightCollector>([this] { return preflight_.Checks(); });
+    RC_ASSIGN_OR_RETURN(
+        metrics_, MetricsServer::Start(options_.metrics_address, {collector, hooks_, preflight}));
     facts.metrics_address = metrics_->address();
   }
   RC_RETURN_IF_ERROR(StartControl(facts));
+  preflight_.LogFailures();
   if (!options_.shim_socket.empty()) RC_RETURN_IF_ERROR(StartShim());
   log::Info("sidecar serves", {{"version", kVersion},
                                {"control_socket", options_.control_socket},
@@ -206,10 +221,10 @@ absl::Status Sidecar::StartControl(const ServerFacts& facts) {
 }
 
 absl::Status Sidecar::StartKubevirt(SessionSpec defaults) {
-  RC_ASSIGN_OR_RETURN(kubevirt_, KubevirtServer::Start(loop_, sessions_, *hooks_, place_, defaults,
-                                                       UidPolicy{options_.allow_uids}, [this] {
-                                                         BeginShutdown("virt-launcher asked");
-                                                       }));
+  RC_ASSIGN_OR_RETURN(kubevirt_,
+                      KubevirtServer::Start(loop_, sessions_, hook_fan_, place_, defaults,
+                                            UidPolicy{options_.allow_uids},
+                                            [this] { BeginShutdown("virt-launcher asked"); }));
   return absl::OkStatus();
 }
 

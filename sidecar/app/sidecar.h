@@ -10,6 +10,7 @@
 #include "common/epoll_loop.h"
 #include "common/grpc/unix_grpc_server.h"
 #include "common/program.h"
+#include "sidecar/app/hook_fan.h"
 #include "sidecar/app/kubevirt_server.h"
 #include "sidecar/app/options.h"
 #include "sidecar/app/orphan_reaper.h"
@@ -18,6 +19,7 @@
 #include "sidecar/metrics/hook_metrics.h"
 #include "sidecar/metrics/metrics_server.h"
 #include "sidecar/metrics/session_collector.h"
+#include "sidecar/preflight/preflight_status.h"
 #include "sidecar/session/session_manager.h"
 #include "sidecar/shim/shim_server.h"
 
@@ -52,6 +54,7 @@ class Sidecar {
   const KubevirtPlace place_;
   EpollLoop loop_;
   LogSessionReport report_;
+  PreflightStatus preflight_;
   const std::vector<Share> shim_shares_;  // all shares when a shim is served, else none
   SessionManager sessions_;
   // Both block signals, so they come before whatever starts threads.
@@ -60,6 +63,7 @@ class Sidecar {
   std::vector<std::string> made_directories_;  // removed at the end
   OwnedFile json_;
   const std::shared_ptr<HookMetrics> hooks_ = std::make_shared<HookMetrics>();
+  HookFan hook_fan_{*hooks_, preflight_};
   std::unique_ptr<MetricsServer> metrics_;
   std::unique_ptr<ControlService> service_;
   std::unique_ptr<UnixGrpcServer> server_;

@@ -176,6 +176,8 @@ grpc::Status ControlService::GetServerInfo(grpc::ServerContext* context,
   for (const ShareUse& use : *shares) *response->add_shares() = ToProto(use);
   for (const DefinitionFormat format : kAllFormats)
     response->add_device_definition_formats(ToProto(format));
+  for (const PreflightCheck& check : facts_.preflight())
+    *response->add_preflight() = ToProto(check);
   return grpc::Status::OK;
 }
 

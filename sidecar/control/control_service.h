@@ -2,10 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "common/event_loop.h"
 #include "rendercar/v1alpha1/control.grpc.pb.h"
+#include "sidecar/preflight/preflight.h"
 #include "sidecar/session/session_manager.h"
 
 namespace rendercar::sidecar {
@@ -14,6 +17,7 @@ namespace rendercar::sidecar {
 struct ServerFacts {
   std::string metrics_address;
   std::string vhost_user_json_path;
+  std::function<std::vector<PreflightCheck>()> preflight;  // from any thread
 };
 
 class ControlService final : public ::rendercar::v1alpha1::ControlService::Service {

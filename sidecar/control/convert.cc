@@ -56,6 +56,18 @@ api::Session::State ToProto(SessionState state) {
   return api::Session::STATE_UNSPECIFIED;
 }
 
+api::PreflightCheck::Result ToProto(PreflightResult result) {
+  switch (result) {
+    case PreflightResult::kPass:
+      return api::PreflightCheck::RESULT_PASS;
+    case PreflightResult::kFail:
+      return api::PreflightCheck::RESULT_FAIL;
+    case PreflightResult::kSkip:
+      return api::PreflightCheck::RESULT_SKIPPED;
+  }
+  return api::PreflightCheck::RESULT_UNSPECIFIED;
+}
+
 absl::Status CheckAcceleration(api::Acceleration acceleration) {
   if (api::Acceleration_IsValid(acceleration)) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("session.acceleration ",
@@ -127,6 +139,14 @@ api::Share ToProto(const ShareUse& use) {
   proto.set_render_node(use.share.render_node);
   proto.set_video_memory_limit_bytes(use.share.video_memory_bytes);
   if (!use.session.empty()) proto.set_session(SessionName(use.session));
+  return proto;
+}
+
+api::PreflightCheck ToProto(const PreflightCheck& check) {
+  api::PreflightCheck proto;
+  proto.set_reason(check.reason);
+  proto.set_result(ToProto(check.result));
+  proto.set_sentence(check.sentence);
   return proto;
 }
 

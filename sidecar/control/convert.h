@@ -6,6 +6,7 @@
 
 #include "common/status.h"
 #include "rendercar/v1alpha1/control.pb.h"
+#include "sidecar/preflight/preflight.h"
 #include "sidecar/session/session_manager.h"
 
 namespace rendercar::sidecar {
@@ -21,5 +22,6 @@ absl::StatusOr<SessionSpec> ToSpec(const api::CreateSessionRequest& request);
 
 api::Session ToProto(const SessionView& session);
 api::Share ToProto(const ShareUse& use);
+api::PreflightCheck ToProto(const PreflightCheck& check);
 
 }  // namespace rendercar::sidecar

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/log.h"
+#include "common/migration.h"
 #include "sidecar/config/checks.h"
 #include "sidecar/control/loop_call.h"
 #include "sidecar/definition/domain_xml.h"
@@ -36,6 +37,7 @@ absl::StatusOr<std::string> DomainHook::MutateDomain(const std::string& xml,
                                                      const std::string& vmi_json) {
   const auto since = std::chrono::steady_clock::now();
   auto result = AddGpu(xml, vmi_json);
+  if (result.ok()) report_.DomainDefined(*result, vmi_json);
   report_.Answered(Hook::kDefineDomain, result.status(), std::chrono::steady_clock::now() - since);
   return result;
 }
@@ -60,9 +62,7 @@ absl::StatusOr<std::string> DomainHook::AddGpu(const std::string& xml,
 absl::Status DomainHook::ExecuteNodeHook(const std::string& hook_point) {
   absl::Status result;
   if (hook_point == "PreMigrationSource") {
-    result = absl::FailedPreconditionError(
-        "a VM with a rendercar GPU cannot be live-migrated: QEMU has no way to move the state of a "
-        "vhost-user GPU; shut the VM down, and set evictionStrategy: None or External on it");
+    result = absl::FailedPreconditionError(kMigrationRefusal);
   }
   report_.Answered(Hook::kNodeHook, result, std::chrono::nanoseconds(0));
   return result;

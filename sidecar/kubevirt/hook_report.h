@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <string>
 
 #include "common/status.h"
 
@@ -15,6 +16,8 @@ class HookReport {
   virtual ~HookReport() = default;
   // Any thread.
   virtual void Answered(Hook hook, const absl::Status& result, std::chrono::nanoseconds took) = 0;
+  // What a domain is from now on, and for which VMI. Any thread.
+  virtual void DomainDefined(const std::string& /*xml*/, const std::string& /*vmi_json*/) {}
 };
 
 class NullHookReport final : public HookReport {

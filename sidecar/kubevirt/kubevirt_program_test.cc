@@ -184,6 +184,20 @@ TEST_F(KubevirtProgramTest, a_second_vm_start_in_the_same_pod_finds_a_backend) {
   EXPECT_EQ(Define(socket, Fixture("headless.domain.xml"), "{}"), once);
 }
 
+TEST_F(KubevirtProgramTest, a_container_that_was_killed_starts_again_in_the_same_place) {
+  Start("hooks");
+  const std::string first = HookSocket();
+  const std::string vmi = Fixture("headless.vmi.json");
+  const std::string once = Define(first, Fixture("headless.domain.xml"), vmi);
+  sidecar_.Signal(SIGKILL);
+  ASSERT_TRUE(sidecar_.Wait(30s).has_value());
+  ASSERT_THAT(Collect(), ElementsAre(first)) << "what was killed cleans nothing up";
+  Start("hooks");
+  while (Collect().empty() || Collect().front() == first) std::this_thread::sleep_for(5ms);
+  EXPECT_THAT(Collect(), SizeIs(1)) << "virt-launcher would dial a dead socket in every scan";
+  EXPECT_EQ(Define(HookSocket(), Fixture("headless.domain.xml"), vmi), once);
+}
+
 TEST_F(KubevirtProgramTest, the_plugin_gives_a_migration_target_the_same_bytes) {
   Start("plugin");
   const std::string socket = PluginSocket();

@@ -8,10 +8,16 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <random>
 #include <utility>
 
 namespace rendercar::sidecar {
+namespace {
+
+constexpr char kPrefix[] = "rendercar-";
+
+}  // namespace
 
 PublishedSocket::PublishedSocket(PublishedSocket&& other) noexcept
     : path_(std::exchange(other.path_, {})) {}
@@ -44,7 +50,16 @@ absl::StatusOr<PublishedSocket> PublishedSocket::Publish(const std::string& boun
 
 std::string UniqueSocketName() {
   std::random_device random;
-  return fmt::format("rendercar-{:08x}.sock", random());
+  return fmt::format("{}{:08x}.sock", kPrefix, random());
+}
+
+void RemoveLeftSockets(const std::string& dir) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(dir, ignored)) {
+    const std::string name = entry.path().filename();
+    const bool ours = name.size() == UniqueSocketName().size() && name.rfind(kPrefix, 0) == 0;
+    if (ours && entry.is_socket(ignored)) ::unlink(entry.path().c_str());
+  }
 }
 
 }  // namespace rendercar::sidecar

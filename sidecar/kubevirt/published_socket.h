@@ -28,6 +28,10 @@ class PublishedSocket {
   std::string path_;
 };
 
+// Removes the sockets of UniqueSocketName that earlier containers left in `dir`, which is this
+// container's own: virt-launcher would dial each of them for 2 s in every scan.
+void RemoveLeftSockets(const std::string& dir);
+
 // "rendercar-0123abcd.sock": virt-launcher tells the sockets of all sidecars apart by file name.
 std::string UniqueSocketName();
 

@@ -34,8 +34,8 @@ std::vector<DocumentedMetric> AllMetrics() {
   for (const PageMetric& page : PageMetrics()) of_page(page.metric);
   for (const Metric& metric : {kCommandDuration, kFenceDuration, kRecoveryDuration})
     of_page(metric);
-  own({kHookCalls, kHookDuration, kContainerCpu, kContainerMemory, kContainerMemoryLimit,
-       kContainerPressure});
+  own({kHookCalls, kHookDuration, kPreflightFailed, kContainerCpu, kContainerMemory,
+       kContainerMemoryLimit, kContainerPressure});
   return all;
 }
 

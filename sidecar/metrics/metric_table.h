@@ -55,6 +55,10 @@ inline constexpr Metric kHookCalls{
 inline constexpr Metric kHookDuration{"rendercar_hook_duration_seconds",
                                       prometheus::MetricType::Histogram,
                                       "How long KubeVirt waited for an answer.", "hook"};
+inline constexpr Metric kPreflightFailed{
+    "rendercar_preflight_failed", prometheus::MetricType::Gauge,
+    "1 when a condition that a VM with a GPU needs here does not hold; absent when unknown.",
+    "reason"};
 
 // A metric as the document shows it.
 struct DocumentedMetric {

@@ -19,6 +19,7 @@
 #include "sidecar/metrics/hook_metrics.h"
 #include "sidecar/metrics/metric_table.h"
 #include "sidecar/metrics/metrics_server.h"
+#include "sidecar/metrics/preflight_collector.h"
 
 namespace rendercar::sidecar {
 namespace {
@@ -131,6 +132,10 @@ TEST(MetricTableTest, every_scraped_metric_is_in_the_table) {
   std::set<std::string> scraped;
   for (const auto& family : Collect({Gpu0(dir / "gpu0.stats")})) scraped.insert(family.name);
   for (const auto& family : HookMetrics().Collect()) scraped.insert(family.name);
+  const PreflightCollector preflight([] {
+    return std::vector<PreflightCheck>{{"MemoryNotShared", PreflightResult::kPass, ""}};
+  });
+  for (const auto& family : preflight.Collect()) scraped.insert(family.name);
   EXPECT_EQ(scraped, known);
 }
 

@@ -141,6 +141,11 @@ socket,id=rendercar-chr-gpu0,path=/var/run/kubevirt-plugin/rendercar/gpu0.sock
 {"driver":"vhost-user-gpu-pci","id":"rendercar-gpu0","chardev":"rendercar-chr-gpu0","max_outputs":{{ int .heads }},"xres":{{ index $size 0 }},"yres":{{ index $size 1 }}}
 {{- end }}
 
+{{/* Where virt-handler finds the sockets of node hooks. */}}
+{{- define "rendercar.nodeHookDir" -}}
+/var/run/kubevirt/plugins
+{{- end }}
+
 {{/* The classes with classDefaults filled in, as a JSON object. */}}
 {{- define "rendercar.classes" -}}
 {{- $classes := dict -}}
