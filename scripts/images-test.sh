@@ -56,33 +56,6 @@ says sidecar '"virgl"' /usr/bin/rendercar-backend --print-capabilities
 says node software /usr/bin/rendercar-node --one-shot
 says demo-launcher vhost-user-gpu-pci /usr/bin/qemu-system-x86_64 -device help
 
-# The VM pod of deploy/k8s/vm-pod: two containers, uid 107, no capabilities, read-only roots; a guest that draws in 3D.
-pod_dir=$(mktemp -d)
-pod() { CONTAINERS_CONF=$pod_dir/containers.conf podman "$@"; }
-play_pod() {
-  # On hosts with cgroup v1 podman needs runc and no systemd; the host's network, since the metrics stay on loopback then.
-  printf '[engine]\ncgroup_manager = "cgroupfs"\nruntime = "runc"\nevents_logger = "file"\n[containers]\ndefault_ulimits = []\n' > "$pod_dir/containers.conf"
-  sed -e 's/0\.0\.0\.0:9465/127.0.0.1:9465/' -e 's/^spec:$/spec:\n  hostNetwork: true/' -e '/^      ports:$/,/containerPort/d' \
-    deploy/k8s/vm-pod/podman.yaml > "$pod_dir/pod.yaml"
-  pod play kube --start=true "$pod_dir/pod.yaml" > /dev/null || { fail "podman cannot play deploy/k8s/vm-pod/podman.yaml"; return; }
-  local tries=180
-  until pod logs vm-compute > "$pod_dir/log" 2>&1 && grep -q 'SCENE READY' "$pod_dir/log" || [ $((tries -= 1)) -le 0 ]; do sleep 1; done
-  grep -q 'GL_RENDERER: virgl' "$pod_dir/log" || fail "the pod's guest has no virgl: $(pod logs vm-rendercar 2>&1 | tail -3)"
-  pod exec vm-rendercar rendercarctl sessions list > "$pod_dir/sessions" || true
-  grep -q ready "$pod_dir/sessions" || fail "the pod's session is not ready"
-  curl -s http://127.0.0.1:9465/metrics > "$pod_dir/metrics" || true
-  grep -q '^rendercar_renderer_up.* 1$' "$pod_dir/metrics" || fail "the pod's metrics show no renderer"
-  [ "$(pod exec vm-rendercar sed -n 's/^CapEff:\t//p' /proc/1/status)" = 0000000000000000 ] || fail "the sidecar has capabilities"
-  if pod exec vm-rendercar touch /written 2> /dev/null; then fail "the sidecar's root can be written"; fi
-}
-if command -v podman > /dev/null && command -v runc > /dev/null && command -v catatonit > /dev/null; then
-  say "playing the VM pod"
-  play_pod
-  pod play kube --down "$pod_dir/pod.yaml" > /dev/null 2>&1 || true
-else
-  say "SKIP: the VM pod needs podman, runc and catatonit (Debian packages)"
-fi
-rm -rf "$pod_dir"
-
+# The VM pod of deploy/k8s/vm-pod is played by the test e2e_pod.
 if [ "$failures" -gt 0 ]; then exit 1; fi
 say "images are as promised"
