@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <optional>
@@ -52,6 +53,32 @@ class HelpFormatter final : public CLI::Formatter {
   }
 };
 
+constexpr char kLevelVariable[] = "RENDERCAR_LOG_LEVEL";
+constexpr char kFormatVariable[] = "RENDERCAR_LOG_FORMAT";
+
+const std::map<std::string, log::Level>& Levels() {
+  static const auto* levels =
+      new std::map<std::string, log::Level>{{"debug", log::Level::kDebug},
+                                            {"info", log::Level::kInfo},
+                                            {"warning", log::Level::kWarning},
+                                            {"error", log::Level::kError}};
+  return *levels;
+}
+
+const std::map<std::string, log::Format>& Formats() {
+  static const auto* formats = new std::map<std::string, log::Format>{{"text", log::Format::kText},
+                                                                      {"json", log::Format::kJson}};
+  return *formats;
+}
+
+// Puts the chosen value's word into the environment, for the programs that this one starts.
+template <typename T>
+void Export(const char* variable, const std::map<std::string, T>& words, T chosen) {
+  for (const auto& [word, value] : words) {
+    if (value == chosen) ::setenv(variable, word.c_str(), 1);
+  }
+}
+
 }  // namespace
 
 ExitCode ExitCodeFor(const absl::Status& status) {
@@ -89,20 +116,14 @@ ProgramFlags::ProgramFlags(CLI::App& app, std::string program) : app_(app) {
   auto formatter = std::make_shared<HelpFormatter>();
   formatter->column_width(kHelpColumn);
   app_.formatter(formatter);
-  const std::map<std::string, log::Level> levels{{"debug", log::Level::kDebug},
-                                                 {"info", log::Level::kInfo},
-                                                 {"warning", log::Level::kWarning},
-                                                 {"error", log::Level::kError}};
-  const std::map<std::string, log::Format> formats{{"text", log::Format::kText},
-                                                   {"json", log::Format::kJson}};
   app_.add_option("--log-level", log_options_.level,
                   "Least severe level to log: debug, info, warning, error")
-      ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case))
-      ->envname("RENDERCAR_LOG_LEVEL")
+      ->transform(CLI::CheckedTransformer(Levels(), CLI::ignore_case))
+      ->envname(kLevelVariable)
       ->option_text("LEVEL");
   app_.add_option("--log-format", log_options_.format, "Log lines as text or json")
-      ->transform(CLI::CheckedTransformer(formats, CLI::ignore_case))
-      ->envname("RENDERCAR_LOG_FORMAT")
+      ->transform(CLI::CheckedTransformer(Formats(), CLI::ignore_case))
+      ->envname(kFormatVariable)
       ->option_text("FORMAT");
 }
 
@@ -121,6 +142,8 @@ std::optional<ExitCode> ProgramFlags::Parse(int argc, char** argv) {
                  log_options_.program.c_str());
     return ExitCode::kUsage;
   }
+  Export(kLevelVariable, Levels(), log_options_.level);
+  Export(kFormatVariable, Formats(), log_options_.format);
   log::Init(log_options_);
   return std::nullopt;
 }

@@ -37,7 +37,9 @@ enum class ExitCode : int {
 // PermissionDenied 77, and so on.
 ExitCode ExitCodeFor(const absl::Status& status);
 
-// Adds --version, --log-level and --log-format to `app`.
+// Adds --version, --log-level and --log-format to `app`. What is chosen also goes into the
+// environment (RENDERCAR_LOG_LEVEL, RENDERCAR_LOG_FORMAT), so that the programs that this one
+// starts log in the same way.
 class ProgramFlags {
  public:
   ProgramFlags(CLI::App& app, std::string program);

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstdlib>
 
 namespace rendercar {
 namespace {
@@ -36,6 +37,19 @@ TEST(ProgramTest, a_wrong_value_names_flag_and_value) {
   EXPECT_THAT(complaint, HasSubstr("--log-level"));
   EXPECT_THAT(complaint, HasSubstr("loud"));
   EXPECT_EQ(code, ExitCode::kUsage);
+}
+
+TEST(ProgramTest, programs_that_this_one_starts_log_in_the_same_way) {
+  CLI::App app("test");
+  ProgramFlags flags(app, "tester");
+  std::array<const char*, 3> argv{"tester", "--log-level=Error", "--log-format=json"};
+  ASSERT_EQ(flags.Parse(static_cast<int>(argv.size()), const_cast<char**>(argv.data())),
+            std::nullopt);
+  EXPECT_STREQ(std::getenv("RENDERCAR_LOG_LEVEL"), "error");
+  EXPECT_STREQ(std::getenv("RENDERCAR_LOG_FORMAT"), "json");
+  log::Init({"tester", log::Level::kInfo, log::Format::kText});
+  ::unsetenv("RENDERCAR_LOG_LEVEL");
+  ::unsetenv("RENDERCAR_LOG_FORMAT");
 }
 
 TEST(ProgramTest, kinds_of_failure_have_their_exit_codes) {
