@@ -28,6 +28,7 @@ struct Arguments {
   int fd = -1;
   bool virgl = false;
   bool capabilities = false;
+  const char* render_node = nullptr;
   const char* wrong = nullptr;
 };
 
@@ -39,6 +40,8 @@ Arguments Parse(int argc, char** argv) {
       arguments.capabilities = true;
     } else if (std::strcmp(argument, "--virgl") == 0) {
       arguments.virgl = true;
+    } else if (std::strncmp(argument, "--render-node=", 14) == 0) {
+      arguments.render_node = argument + 14;
     } else if (std::strncmp(argument, "--fd=", 5) == 0) {
       arguments.fd = std::atoi(argument + 5);
     } else {
@@ -137,6 +140,8 @@ bool WaitForEnd(int sidecar, const char* path) {
 
 int Serve(const Arguments& arguments) {
   const char* path = SocketPath();
+  if (arguments.render_node != nullptr)
+    Log(path, "the sidecar's share decides on the render node, not ", arguments.render_node);
   const int sidecar = Connect(path);
   if (sidecar < 0) {
     char why[kMaxPath + 128];

@@ -106,6 +106,14 @@ TEST_F(ShimTest, the_backend_gets_the_socket_and_the_sidecars_render_node) {
   EXPECT_THAT(Read("log"), HasSubstr("ended: exited with code 0"));
 }
 
+TEST_F(ShimTest, a_render_node_of_libvirts_is_left_to_the_sidecar) {
+  Serve("true");
+  Subprocess shim = Spawn({"--virgl", "--render-node=/dev/dri/renderD7"});
+  EXPECT_TRUE(RunToEnd(shim)->clean()) << Read("log");
+  EXPECT_THAT(Read("argv"), HasSubstr("--render-node=/dev/dri/renderD128"));
+  EXPECT_THAT(Read("log"), HasSubstr("not /dev/dri/renderD7"));
+}
+
 TEST_F(ShimTest, a_killed_shim_takes_its_backend_along) {
   Serve("exec sleep 1000");
   Subprocess shim = Spawn({});
