@@ -183,7 +183,9 @@ absl::Status Sidecar::WriteJson() {
 }
 
 absl::Status Sidecar::StartServers() {
-  ServerFacts facts{"", json_.path(), [this] { return preflight_.Checks(); }};
+  ServerFacts facts{"", json_.path(), [this] { return preflight_.Checks(); },
+                    [this] { return shim_ ? shim_->List() : sessions_.List(); },
+                    [this] { return shim_ ? shim_->Shares() : sessions_.Shares(); }};
   if (options_.metrics_address != kOff) {
     auto collector = std::make_shared<SessionCollector>([this] { return Snapshot(); },
                                                         [] { return ReadContainerUsage(); });
@@ -252,11 +254,12 @@ bool Sidecar::IsBackend(pid_t pid) const {
 }
 
 MetricsSource Sidecar::Snapshot() {
-  const auto source =
-      CallOnLoop<MetricsSource>(loop_, std::chrono::system_clock::now() + kScrapeDeadline,
-                                [this](Answer<MetricsSource> answer) {
-                                  answer(MetricsSource{sessions_.List(), sessions_.Shares()});
-                                });
+  const auto source = CallOnLoop<MetricsSource>(
+      loop_, std::chrono::system_clock::now() + kScrapeDeadline,
+      [this](Answer<MetricsSource> answer) {
+        answer(shim_ ? MetricsSource{shim_->List(), shim_->Shares()}
+                     : MetricsSource{sessions_.List(), sessions_.Shares()});
+      });
   return source.ok() ? *source : MetricsSource{};
 }
 

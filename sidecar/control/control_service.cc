@@ -99,8 +99,20 @@ absl::StatusOr<SessionView> ControlService::Find(const grpc::ServerContext& cont
                                                  const std::string& name) {
   RC_ASSIGN_OR_RETURN(const std::string id, SessionId(name));
   return CallOnLoop<SessionView>(
-      loop_, Deadline(context),
-      [&sessions = sessions_, id](Answer<SessionView> answer) { answer(sessions.Get(id)); });
+      loop_, Deadline(context), [this, id](Answer<SessionView> answer) { answer(FindOnLoop(id)); });
+}
+
+absl::StatusOr<SessionView> ControlService::FindOnLoop(const std::string& id) const {
+  for (SessionView& session : facts_.sessions()) {
+    if (session.spec.name == id) return std::move(session);
+  }
+  return sessions_.Get(id);  // its words for what is not there
+}
+
+absl::Status ControlService::CheckOurs(const std::string& id) const {
+  if (sessions_.Get(id).ok() || !FindOnLoop(id).ok()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "session '", id, "' is a VM's that libvirt started through the shim; stop that VM instead"));
 }
 
 grpc::Status ControlService::GetSession(grpc::ServerContext* context,
@@ -118,7 +130,7 @@ grpc::Status ControlService::ListSessions(grpc::ServerContext* context,
     return {grpc::StatusCode::INVALID_ARGUMENT, "page_size is negative; use 0 for the default"};
   const auto sessions = CallOnLoop<std::vector<SessionView>>(
       loop_, Deadline(*context),
-      [&manager = sessions_](Answer<std::vector<SessionView>> answer) { answer(manager.List()); });
+      [this](Answer<std::vector<SessionView>> answer) { answer(facts_.sessions()); });
   if (sessions.ok()) FillPage(*sessions, *request, *response);
   return ToGrpc(sessions.status());
 }
@@ -129,9 +141,9 @@ grpc::Status ControlService::DeleteSession(grpc::ServerContext* context,
   const absl::StatusOr<std::string> id = SessionId(request->name());
   if (!id.ok()) return ToGrpc(id.status());
   const auto done = CallOnLoop<bool>(
-      loop_, Deadline(*context),
-      [&sessions = sessions_, id = *id, force = request->force()](Answer<bool> answer) {
-        sessions.Delete(id, force, [answer = std::move(answer)](absl::Status status) mutable {
+      loop_, Deadline(*context), [this, id = *id, force = request->force()](Answer<bool> answer) {
+        if (const absl::Status status = CheckOurs(id); !status.ok()) return answer(status);
+        sessions_.Delete(id, force, [answer = std::move(answer)](absl::Status status) mutable {
           if (status.ok()) {
             answer(true);
           } else {
@@ -166,7 +178,7 @@ grpc::Status ControlService::GetServerInfo(grpc::ServerContext* context,
                                            api::ServerInfo* response) {
   const auto shares = CallOnLoop<std::vector<ShareUse>>(
       loop_, Deadline(*context),
-      [&sessions = sessions_](Answer<std::vector<ShareUse>> answer) { answer(sessions.Shares()); });
+      [this](Answer<std::vector<ShareUse>> answer) { answer(facts_.shares()); });
   if (!shares.ok()) return ToGrpc(shares.status());
   response->set_version(kVersion);
   response->set_backend_path(sessions_.config().backend_path);

@@ -18,6 +18,10 @@ struct ServerFacts {
   std::string metrics_address;
   std::string vhost_user_json_path;
   std::function<std::vector<PreflightCheck>()> preflight;  // from any thread
+  // All that there is, by name; also what is no session of the manager's, as a VM that libvirt
+  // started through a shim. Loop thread.
+  std::function<std::vector<SessionView>()> sessions;
+  std::function<std::vector<ShareUse>()> shares;
 };
 
 class ControlService final : public ::rendercar::v1alpha1::ControlService::Service {
@@ -45,6 +49,9 @@ class ControlService final : public ::rendercar::v1alpha1::ControlService::Servi
 
  private:
   absl::StatusOr<SessionView> Find(const grpc::ServerContext& context, const std::string& name);
+  // Loop thread.
+  absl::StatusOr<SessionView> FindOnLoop(const std::string& id) const;
+  absl::Status CheckOurs(const std::string& id) const;
 
   EventLoop& loop_;
   SessionManager& sessions_;

@@ -45,6 +45,10 @@ absl::StatusOr<Greeting> Receive(int socket) {
   return Greeting{std::move(received.fds.front()), (greeting.flags & kShimVirgl) != 0};
 }
 
+std::string StatsPath(const Share& share, const std::string& name) {
+  return share.session_dir.empty() ? "" : absl::StrCat(share.session_dir, "/", name, ".stats");
+}
+
 std::vector<std::string> Argv(const std::string& program, const std::string& name,
                               const Share& share, bool virgl) {
   std::vector<std::string> argv{program, absl::StrCat("--fd=", kBackendFd),
@@ -52,8 +56,8 @@ std::vector<std::string> Argv(const std::string& program, const std::string& nam
   if (virgl) argv.push_back("--virgl");
   if (virgl && share.render_node != share_env::kSoftwareNode)
     argv.push_back(absl::StrCat("--render-node=", share.render_node));
-  if (!share.session_dir.empty())
-    argv.push_back(absl::StrCat("--stats-path=", share.session_dir, "/", name, ".stats"));
+  if (const std::string stats = StatsPath(share, name); !stats.empty())
+    argv.push_back(absl::StrCat("--stats-path=", stats));
   if (share.video_memory_bytes != 0)
     argv.push_back(absl::StrCat("--max-video-memory=", share.video_memory_bytes));
   return argv;
@@ -81,6 +85,41 @@ bool ShimServer::Owns(pid_t pid) const {
   return std::any_of(clients_.begin(), clients_.end(), [pid](const auto& entry) {
     return entry.second.backend.running() && entry.second.backend.pid() == pid;
   });
+}
+
+SessionView ShimServer::View(const Client& client) const {
+  SessionView view;
+  view.spec.name = client.name;
+  view.spec.share = client.share;
+  view.spec.virgl = client.virgl;
+  for (const Share& share : config_.shares) {
+    if (share.id == client.share) view.share = share;
+  }
+  view.state = SessionState::kReady;
+  view.state_message = "libvirt started this VM through the shim and made its socket";
+  view.stats_path = StatsPath(view.share, client.name);
+  view.backend_pid = client.backend.pid();
+  view.create_time = client.since;
+  return view;
+}
+
+std::vector<SessionView> ShimServer::List() const {
+  std::vector<SessionView> views;
+  for (const auto& [id, client] : clients_) {
+    if (client.backend.running()) views.push_back(View(client));
+  }
+  return views;
+}
+
+std::vector<ShareUse> ShimServer::Shares() const {
+  std::vector<ShareUse> uses;
+  for (const Share& share : config_.shares) {
+    uses.push_back({share, ""});
+    for (const auto& [id, client] : clients_) {
+      if (client.share == share.id) uses.back().session = client.name;
+    }
+  }
+  return uses;
 }
 
 void ShimServer::Accept(UniqueFd socket) {
@@ -138,6 +177,7 @@ absl::Status ShimServer::StartBackend(Client& client, uint64_t id) {
       Subprocess::Start({.argv = Argv(config_.backend_path, client.name, share, greeting.virgl),
                          .fds = {{greeting.vhost_user.get(), kBackendFd}}}));
   client.share = share.id;
+  client.virgl = greeting.virgl;
   loop_.Watch(client.backend.pidfd(), EPOLLIN, [this, id](uint32_t) { OnBackendEnd(id); });
   log::Info("backend started for a shim",
             {{"session", client.name}, {"share", share.id}, {"pid", client.backend.pid()}});

@@ -14,6 +14,7 @@
 #include "common/subprocess.h"
 #include "common/unix_socket.h"
 #include "sidecar/config/share.h"
+#include "sidecar/session/session_manager.h"
 
 namespace rendercar::sidecar {
 
@@ -35,6 +36,9 @@ class ShimServer {
 
   // Whether `pid` is one of our backends.
   bool Owns(pid_t pid) const;
+  // Each shim's VM as a session, by name; and who uses the shares.
+  std::vector<SessionView> List() const;
+  std::vector<ShareUse> Shares() const;
 
  private:
   // One shim, from its connection to the end of its backend.
@@ -43,9 +47,12 @@ class ShimServer {
     Subprocess backend;
     std::string share;
     std::string name;
+    bool virgl = false;
+    std::chrono::system_clock::time_point since = std::chrono::system_clock::now();
   };
 
   ShimServer(EventLoop& loop, Config config, UnixListener listener);
+  SessionView View(const Client& client) const;
   void Accept(UniqueFd socket);
   void OnReadable(uint64_t id);
   absl::Status StartBackend(Client& client, uint64_t id);

@@ -4,6 +4,7 @@ screenshot, destroy, start again; nothing stays behind.
 SPDX-License-Identifier: Apache-2.0
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -59,7 +60,8 @@ class LibvirtTest(EndToEndTest):
         os.makedirs(sockets, exist_ok=True)
         self.libvirt.own(sockets)
         command = [self.libvirt.path("bin/rendercar-sidecar"), "--share=s0", "--render-node=software", f"--socket-dir={sockets}",
-                   f"--shim-socket={sockets}/shim.sock", f"--control-socket={sockets}/control.sock", "--metrics-address=off",
+                   f"--shim-socket={sockets}/shim.sock", f"--control-socket={sockets}/control.sock", "--metrics-address=127.0.0.1:0",
+                   f"--session-dir={sockets}",
                    f"--allow-uid={self.libvirt.uid}"]
         if os.geteuid() == 0 and not self.libvirt.privileged:  # the same user as QEMU, as in a pod
             command = ["setpriv", f"--reuid={self.libvirt.uid}", "--clear-groups", *command]
@@ -95,6 +97,7 @@ class LibvirtTest(EndToEndTest):
         domain.wait_console("^PAINT READY")
         self.expect_helpers(running=True)
         domain.expect_screen("the bars", BARS)
+        self.on_screen(domain)
         self.pause(domain)
         domain.reset("^PAINT READY")
         domain.expect_screen("the bars after a reset", BARS)
@@ -109,6 +112,9 @@ class LibvirtTest(EndToEndTest):
         domain.destroy()
         domain.undefine()
         self.expect_nothing_left()
+
+    def on_screen(self, domain):
+        """More to look at while the domain runs."""
 
     def pause(self, domain):
         for colour in (0x3366CC, 0x66CC33):
@@ -162,6 +168,17 @@ class Shim(LibvirtTest):
     def test_a_privileged_libvirt_runs_the_shim(self):
         self.libvirtd(privileged=True)
         self.live_a_life()
+        self.assertEqual(self.sessions(), [])
+
+    def on_screen(self, domain):
+        (session,) = self.sessions()
+        self.assertEqual((session["share"], session["frontend_connected"]), ("s0", True))
+
+    def sessions(self):
+        done = subprocess.run([os.path.join(os.environ["RENDERCAR_BIN"], "rendercarctl"), f"--socket={self.libvirt.path('sockets/control.sock')}",
+                               "sessions", "list", "-o", "json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)["sessions"]
 
     def test_a_session_libvirt_draws_in_3d(self):
         self.libvirtd(privileged=False)
