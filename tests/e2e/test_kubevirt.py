@@ -28,6 +28,12 @@ QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 ElementTree.register_namespace("qemu", QEMU_NAMESPACE)
 
 
+def huge_pages_mib():
+    with open("/proc/meminfo") as f:
+        values = {line.split(":")[0]: int(line.split()[1]) for line in f}
+    return values.get("HugePages_Free", 0) * values.get("Hugepagesize", 0) >> 10
+
+
 class KubevirtDomain(Domain):
     """A domain whose GPU libvirt does not know as a video: its screen comes from QEMU."""
 
@@ -109,6 +115,10 @@ class Kubevirt(EndToEndTest):
             ElementTree.SubElement(serial, "target", port=str(port))
         for listen in devices.iter("listen"):
             listen.set("socket", os.path.join(folder, "virt-vnc"))
+        for own in domain.find("cpu").findall("numa"):
+            for cell in own.findall("cell"):
+                cell.set("memory", str(memory_mib << 10))
+                cell.set("unit", "KiB")
         if numa:
             cells = ElementTree.SubElement(domain.find("cpu"), "numa")
             for cell, cpus in enumerate(("0-1", "2-3")):
@@ -150,6 +160,21 @@ class Kubevirt(EndToEndTest):
             domain.destroy()
         process.wait_until(lambda: len(self.libvirt.helpers("rendercar-backend")) == 1, STEP_TIMEOUT_S, "a backend that waits")
         self.shut_down(sidecar)
+
+    def test_hugepages_are_shared_too(self):
+        free = huge_pages_mib()
+        if free < 512:
+            self.skipTest(f"{free} MiB of free huge pages; 512 are needed (sysctl vm.nr_hugepages=256)")
+        self.start_sidecar("plugin")
+        folder = self.guest("2d")
+        plain = self.fixture("hugepages", folder, "paint:bars")
+        defined = self.launch(plain, self.vmi(display="secondary"), "plugin")
+        self.assertIn("<hugepages", defined)
+        domain = self.domain(defined, folder)
+        domain.start()
+        domain.wait_console("^PAINT READY")
+        domain.expect_screen("the bars", BARS)
+        domain.destroy()
 
     def shut_down(self, sidecar):
         done = subprocess.run([os.path.join(os.environ["RENDERCAR_BIN"], "../test/fake-virt-launcher"), "--shutdown", "--hook-sidecars=1",
