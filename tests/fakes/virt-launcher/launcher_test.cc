@@ -176,6 +176,21 @@ TEST_F(VirtLauncherTest, the_same_through_the_plugin_pipeline) {
   }
 }
 
+// KubeVirt then rebuilds the hook's answer from its lossy model before the plugin sees it.
+TEST_F(VirtLauncherTest, a_hook_before_a_plugin_still_gives_one_device) {
+  StartHook(0);
+  StartPlugin();
+  const auto hooks = Collect(1);
+  ASSERT_TRUE(hooks.ok()) << hooks.status();
+  LaunchInput input = Input("masquerade");
+  input.hooks = *hooks;
+  input.plugin_socket = dir_ / "plugin/hook.sock";
+  const auto result = Launch(input);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(Count(result->second, "vhost-user-gpu-pci"), 1U);
+  EXPECT_THAT(result->second, HasSubstr("path=" + (dir_ / "plugin/gpu0.sock")));
+}
+
 TEST_F(VirtLauncherTest, a_hook_sidecar_ends_when_virt_launcher_says_so) {
   StartHook(0);
   const auto hooks = Collect(1);
