@@ -65,6 +65,16 @@ TEST_F(NodeMetricsTest, a_probed_node_tells_its_renderer_and_capsets) {
                         "gl_renderer=\"llvmpipe\",render_node=\"software\"} 1"));
 }
 
+TEST_F(NodeMetricsTest, what_drivers_tell_is_counted) {
+  metrics_.DriverEvent("0000:03:00.0", Report::DriverEventKind::kReset, "");
+  metrics_.DriverEvent("0000:03:00.0", Report::DriverEventKind::kWedged, "rebind");
+  metrics_.DriverEvent("0000:03:00.0", Report::DriverEventKind::kReset, "");
+  EXPECT_THAT(
+      Text(),
+      HasSubstr("rendercar_node_driver_events_total{device=\"0000:03:00.0\",event=\"reset\"} 2"));
+  EXPECT_THAT(Text(), HasSubstr("event=\"wedged\"} 1"));
+}
+
 TEST_F(NodeMetricsTest, a_refused_configuration_shows) {
   metrics_.ConfigRead(absl::DataLossError("node.yaml:3: no"));
   EXPECT_THAT(Text(), HasSubstr("rendercar_node_config_valid 0"));

@@ -93,6 +93,18 @@ TEST_F(UdevMonitorTest, a_wedged_driver_tells_how_it_recovers) {
   loop_.Run();
   ASSERT_THAT(events_, SizeIs(1));
   EXPECT_EQ(events_[0].wedged, "rebind");
+  EXPECT_FALSE(events_[0].reset);
+}
+
+TEST_F(UdevMonitorTest, a_reset_is_told) {
+  AddGpu();
+  Start();
+  umockdev_testbed_set_property(testbed_, kNode, "RESET", "1");
+  umockdev_testbed_uevent(testbed_, kNode, "change");
+  loop_.Run();
+  ASSERT_THAT(events_, SizeIs(1));
+  EXPECT_TRUE(events_[0].reset);
+  EXPECT_EQ(events_[0].wedged, "");
 }
 
 }  // namespace
