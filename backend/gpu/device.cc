@@ -45,7 +45,8 @@ Device::Device(const Dependencies& dependencies, Options options)
 Device::~Device() = default;
 
 uint64_t Device::features() const {
-  const uint64_t always = Bit(VIRTIO_GPU_F_EDID) | Bit(VIRTIO_GPU_F_RESOURCE_UUID);
+  const uint64_t always =
+      Bit(VIRTIO_GPU_F_EDID) | Bit(VIRTIO_GPU_F_RESOURCE_UUID) | Bit(VIRTIO_GPU_F_RESOURCE_BLOB);
   if (num_capsets() == 0) return always;
   return always | Bit(VIRTIO_GPU_F_VIRGL) | Bit(VIRTIO_GPU_F_CONTEXT_INIT);
 }
@@ -185,10 +186,5 @@ void Device::Refuse(Call& call) {
   Fail(call, VIRTIO_GPU_RESP_ERR_UNSPEC, StatsError::kUnknownCommand,
        "a command of a feature that was not offered");
 }
-
-void Device::Do(Call& call, const wire::CreateBlobRequest&) { Refuse(call); }
-void Device::Do(Call& call, const virtio_gpu_set_scanout_blob&) { Refuse(call); }
-void Device::Do(Call& call, const virtio_gpu_resource_map_blob&) { Refuse(call); }
-void Device::Do(Call& call, const virtio_gpu_resource_unmap_blob&) { Refuse(call); }
 
 }  // namespace rendercar::gpu

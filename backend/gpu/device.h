@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "backend/gpu/blob_view.h"
 #include "backend/gpu/context_table.h"
 #include "backend/gpu/display.h"
 #include "backend/gpu/gpu_device.h"
@@ -47,10 +48,6 @@ class Device final : public GpuDevice, private RendererClient {
   void Settle();
   bool Has(uint32_t feature_bit) const { return (driver_features_ >> feature_bit & 1) != 0; }
   void Do(Call& call, const wire::Malformed& request);
-  void Do(Call& call, const wire::CreateBlobRequest& request);
-  void Do(Call& call, const virtio_gpu_set_scanout_blob& request);
-  void Do(Call& call, const virtio_gpu_resource_map_blob& request);
-  void Do(Call& call, const virtio_gpu_resource_unmap_blob& request);
 
   // device_queries.cc: commands that ask.
   void Do(Call& call, const wire::GetDisplayInfo& request);
@@ -76,6 +73,22 @@ class Device final : public GpuDevice, private RendererClient {
   void DisableScanout(uint32_t id);
   void DisableScanoutsOf(const Resource& resource);
   bool ShowOn(uint32_t scanout_id, Resource& resource, const Rect& rect);
+
+  // device_blobs.cc: memory without a size in pixels, and heads that show it.
+  void Do(Call& call, const wire::CreateBlobRequest& request);
+  void Do(Call& call, const virtio_gpu_set_scanout_blob& request);
+  void Do(Call& call, const virtio_gpu_resource_map_blob& request);
+  void Do(Call& call, const virtio_gpu_resource_unmap_blob& request);
+  // Whether it may be made; else the call has been answered.
+  bool CheckCreateBlob(Call& call, const wire::CreateBlobRequest& request);
+  static CreateBlob BlobCommand(const Resource& resource);
+  bool ShowBlobOn(uint32_t scanout_id, BlobView view);
+  // A head's own picture; null when the host or the limit of bytes has no room for it.
+  std::shared_ptr<Surface> MakeHeadSurface(uint32_t scanout_id, const Rect& rect);
+  void FlushBlob(Call& call, const Resource& resource, const Rect& rect);
+  bool CopyBlob(BlobView& view, const Resource& resource, const Rect& flushed);
+  std::shared_ptr<Surface> CursorOfBlob(const Resource& resource);
+  void DemoteBlob(Resource& resource);
 
   // device_readback.cc: what GL drew, on the way to the display.
   bool ShowGlOn(uint32_t scanout_id, const Resource& resource, const Rect& rect);
@@ -116,6 +129,7 @@ class Device final : public GpuDevice, private RendererClient {
   // A 2D resource moves to GL, or back when the renderer is gone.
   void Promote(Resource& resource);
   void Demote(Resource& resource);
+  void AttachPromoted(const Resource& resource);
   // Promotes what a command stream of `context` may name.
   void PromoteNamed(Context& context, const Submit3d& submit);
   void ScheduleRestart(int tries);
@@ -144,6 +158,7 @@ class Device final : public GpuDevice, private RendererClient {
   std::array<uint32_t, VIRTIO_GPU_MAX_SCANOUTS> scanout_resources_{};  // 0: none
   std::array<Readback, VIRTIO_GPU_MAX_SCANOUTS> readbacks_;
   CursorReadback cursor_readback_;
+  std::array<BlobView, VIRTIO_GPU_MAX_SCANOUTS> blob_views_;
   RenderLink link_;
   uint64_t internal_tokens_ = 0;
   bool rendered_ = false;   // commands were handed over since the last Flush

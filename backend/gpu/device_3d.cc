@@ -191,6 +191,10 @@ void Device::DoTransfer(Call& call, Transfer transfer) {
   }
   Resource* resource = resources_.Find(transfer.resource_id);
   if (resource == nullptr) return FailInvalidResource(call);
+  if (resource->blob && (resource->blob->is_guest_memory() || resource->blob->lost)) {
+    return Fail(call, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER, StatsError::kInvalidParameter,
+                "a blob that has no memory of the host");
+  }
   if (!resource->backing) {
     return Fail(call, VIRTIO_GPU_RESP_ERR_UNSPEC, StatsError::kInvalidParameter,
                 "the resource has no backing");
@@ -200,7 +204,7 @@ void Device::DoTransfer(Call& call, Transfer transfer) {
                 "there is no renderer now");
   }
   if (!resource->in_gl()) Promote(*resource);
-  if (transfer.direction == Transfer::Direction::kToHost &&
+  if (transfer.direction == Transfer::Direction::kToHost && resource->create3d &&
       FillsLevel(transfer, *resource->create3d)) {
     std::erase_if(resource->uploads,
                   [&transfer](const Transfer& old) { return old.level == transfer.level; });

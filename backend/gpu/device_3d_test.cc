@@ -6,10 +6,10 @@ namespace rendercar::gpu {
 namespace {
 
 TEST_F(Device3d, OffersVirglOnlyWithCapabilitySets) {
-  EXPECT_EQ(device_.device_->features(), 1u | 2u | 4u | 16u);
+  EXPECT_EQ(device_.device_->features(), 1u | 2u | 4u | 8u | 16u);
   EXPECT_EQ(device_.device_->num_capsets(), 2u);
   DeviceFixture without;
-  EXPECT_EQ(without.device_->features(), 2u | 4u);
+  EXPECT_EQ(without.device_->features(), 2u | 4u | 8u);
   EXPECT_EQ(without.Do(Header(VIRTIO_GPU_CMD_CTX_DESTROY)), kUnspec);
 }
 

@@ -24,13 +24,14 @@ bool Device::ShowGlOn(uint32_t scanout_id, const Resource& resource, const Rect&
   const bool same_size = readback.surface != nullptr && readback.rect.width == rect.width &&
                          readback.rect.height == rect.height;
   if (!same_size) {
-    auto surface = Surface::Create(rect.width, rect.height);
-    if (!surface.ok()) return false;
+    auto surface = MakeHeadSurface(scanout_id, rect);
+    if (surface == nullptr) return false;
     readback = {};
-    readback.surface = *std::move(surface);
+    readback.surface = std::move(surface);
     readback.wanted = {0, 0, rect.width, rect.height};
     CopyShown(display_.scanout(scanout_id), *readback.surface);
   }
+  blob_views_[scanout_id] = {};
   readback.resource_id = resource.id;
   readback.rect = rect;
   readback.order = resource.pixels.order;
@@ -148,6 +149,7 @@ void Device::OnCursorRead(RenderResult result) {
 
 void Device::ForgetReads() {
   for (Readback& readback : readbacks_) readback = {};
+  for (BlobView& view : blob_views_) view = {};
   cursor_readback_ = {};
 }
 

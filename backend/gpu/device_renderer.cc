@@ -98,6 +98,7 @@ void Device::Replay() {
 }
 
 void Device::ReplayResource(const Resource& resource) {
+  if (resource.blob) return Tell(BlobCommand(resource));
   Tell(*resource.create3d);
   if (!resource.backing) return;
   Tell(AttachBacking{resource.id, resource.backing->ranges()});
@@ -105,6 +106,12 @@ void Device::ReplayResource(const Resource& resource) {
 }
 
 void Device::Promote(Resource& resource) {
+  if (resource.blob) {
+    if (resource.blob->lost || !resource.backing) return;
+    resource.blob->in_gl = true;
+    ReplayResource(resource);
+    return AttachPromoted(resource);
+  }
   CreateResource3d create;
   create.resource_id = resource.id;
   create.target = kTarget2d;
@@ -121,15 +128,19 @@ void Device::Promote(Resource& resource) {
                          Box{0, 0, 0, resource.width, resource.height, 1}, 0, 0, stride, 0}};
   }
   ReplayResource(resource);
-  for (auto& [id, context] : contexts_) {
-    if (std::erase(context.not_in_gl, resource.id) > 0 && !context.poisoned)
-      Tell(AttachResource{id, resource.id});
-  }
+  AttachPromoted(resource);
   // GL has the contents now: heads that show it are read back.
   for (uint32_t id = 0; id < scanout_resources_.size(); ++id) {
     if (scanout_resources_[id] == resource.id) ShowGlOn(id, resource, display_.scanout(id).rect());
   }
   resource.surface.reset();
+}
+
+void Device::AttachPromoted(const Resource& resource) {
+  for (auto& [id, context] : contexts_) {
+    if (std::erase(context.not_in_gl, resource.id) > 0 && !context.poisoned)
+      Tell(AttachResource{id, resource.id});
+  }
 }
 
 void Device::Demote(Resource& resource) {
@@ -215,6 +226,7 @@ void Device::OnRendererDied(const RendererDeath& death) {
   // 2D resources go on without GL, until a context uses them again.
   resources_.ForEach([this](Resource& resource) {
     if (resource.kind == Resource::Kind::k2d && resource.in_gl()) Demote(resource);
+    if (resource.blob && resource.in_gl()) DemoteBlob(resource);
   });
   const auto guilty = contexts_.find(death.guilty_ctx_id);
   if (guilty != contexts_.end()) guilty->second.poisoned = true;

@@ -119,6 +119,8 @@ void Device::Do(Call& call, const virtio_gpu_transfer_to_host_2d& request) {
     return Fail(call, VIRTIO_GPU_RESP_ERR_UNSPEC, StatsError::kInvalidParameter,
                 "the resource has no backing");
   }
+  // Its memory is the guest's own already; Linux transfers cursors all the same.
+  if (resource->blob) return Ok(call);
   const Rect rect = ToRect(request.r);
   const uint64_t stride = uint64_t{resource->width} * kBytesPerPixel;
   if (!Fits(rect, resource->width, resource->height) ||

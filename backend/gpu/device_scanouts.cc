@@ -23,6 +23,7 @@ std::unique_ptr<CursorImage> ToCursorImage(const Surface& surface, bool has_alph
 void Device::DisableScanout(uint32_t id) {
   scanout_resources_[id] = 0;
   readbacks_[id] = {};
+  blob_views_[id] = {};
   display_.DisableScanout(id);
 }
 
@@ -36,6 +37,7 @@ bool Device::ShowOn(uint32_t scanout_id, Resource& resource, const Rect& rect) {
   if (resource.in_gl()) return ShowGlOn(scanout_id, resource, rect);
   if (SurfaceOf(resource) == nullptr) return false;
   readbacks_[scanout_id] = {};
+  blob_views_[scanout_id] = {};
   display_.SetScanout(scanout_id, resource.surface, rect);
   return true;
 }
@@ -68,6 +70,7 @@ void Device::Do(Call& call, const virtio_gpu_resource_flush& request) {
   Resource* resource = resources_.Find(request.resource_id);
   if (resource == nullptr) return FailInvalidResource(call);
   const Rect rect = ToRect(request.r);
+  if (resource->blob) return FlushBlob(call, *resource, rect);
   if (!Fits(rect, resource->width, resource->height)) {
     return Fail(call, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER, StatsError::kInvalidParameter,
                 "a rectangle outside the resource");
@@ -94,6 +97,15 @@ void Device::Do(Call& call, const wire::UpdateCursor& request) {
   }
   Resource* resource = resources_.Find(cursor.resource_id);
   if (resource == nullptr) return FailInvalidResource(call);
+  if (resource->blob) {
+    const auto picture = CursorOfBlob(*resource);
+    if (picture == nullptr) {
+      return Fail(call, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER, StatsError::kInvalidParameter,
+                  "a blob that does not hold a cursor of 64x64");
+    }
+    display_.SetCursor(cursor.pos, cursor.hot_x, cursor.hot_y, ToCursorImage(*picture, true));
+    return Ok(call);
+  }
   if (resource->width != wire::kCursorSize || resource->height != wire::kCursorSize ||
       !resource->showable) {
     return Fail(call, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER, StatsError::kInvalidParameter,

@@ -52,6 +52,8 @@ class FakeRenderer final : public Renderer {
         submitted.stream.insert(submitted.stream.end(), part.begin(), part.end());
     } else if (const auto* attach = std::get_if<AttachBacking>(&command)) {
       submitted.ranges.assign(attach->ranges.begin(), attach->ranges.end());
+    } else if (const auto* blob = std::get_if<CreateBlob>(&command)) {
+      submitted.ranges.assign(blob->ranges.begin(), blob->ranges.end());
     }
     log.push_back(submitted);
     if (completion != Completion::kNone) in_flight.push_back(std::move(submitted));

@@ -22,6 +22,9 @@ void RenderLink::Keep(const RenderCommand& command, Completion completion, const
   if (auto* attach = std::get_if<AttachBacking>(&kept.command)) {
     kept.ranges.assign(attach->ranges.begin(), attach->ranges.end());
     attach->ranges = kept.ranges;
+  } else if (auto* blob = std::get_if<CreateBlob>(&kept.command)) {
+    kept.ranges.assign(blob->ranges.begin(), blob->ranges.end());
+    blob->ranges = kept.ranges;
   } else if (auto* submit = std::get_if<Submit3d>(&kept.command)) {
     kept.parts.assign(submit->parts.begin(), submit->parts.end());
     submit->parts = kept.parts;

@@ -63,6 +63,17 @@ struct CreateResource3d {
   uint32_t width = 0, height = 0, depth = 0, array_size = 0, last_level = 0, nr_samples = 0,
            flags = 0;
 };
+// virtio 1.2, 5.7.6.8 ("RESOURCE_CREATE_BLOB"): `blob_id` names an object of the context, unless
+// the memory is the guest's own.
+struct CreateBlob {
+  uint32_t resource_id = 0;
+  uint32_t ctx_id = 0;
+  uint32_t blob_mem = 0;    // VIRTIO_GPU_BLOB_MEM_*
+  uint32_t blob_flags = 0;  // VIRTIO_GPU_BLOB_FLAG_*
+  uint64_t blob_id = 0;
+  uint64_t size_bytes = 0;
+  std::span<const GuestRange> ranges;
+};
 struct UnrefResource {
   uint32_t resource_id = 0;
 };
@@ -96,9 +107,9 @@ struct ReadPixels {
   uint64_t offset_bytes = 0;  // of the box's first pixel
   uint32_t stride_bytes = 0;
 };
-using RenderCommand =
-    std::variant<CreateContext, DestroyContext, AttachResource, DetachResource, CreateResource3d,
-                 UnrefResource, AttachBacking, DetachBacking, Transfer, Submit3d, ReadPixels>;
+using RenderCommand = std::variant<CreateContext, DestroyContext, AttachResource, DetachResource,
+                                   CreateResource3d, UnrefResource, AttachBacking, DetachBacking,
+                                   Transfer, Submit3d, ReadPixels, CreateBlob>;
 
 // When a command's completion is told.
 enum class Completion : uint32_t {

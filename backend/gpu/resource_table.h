@@ -19,7 +19,7 @@
 namespace rendercar::gpu {
 
 struct Resource {
-  enum class Kind : uint8_t { k2d, k3d };
+  enum class Kind : uint8_t { k2d, k3d, kBlob };
 
   uint32_t id = 0;
   Kind kind = Kind::k2d;
@@ -37,8 +37,17 @@ struct Resource {
   // Uploads that filled a whole level, by level: done again in a new renderer.
   std::vector<Transfer> uploads;
 
-  // Whether GL owns its contents.
-  bool in_gl() const { return create3d.has_value(); }
+  // Blobs: memory without a size in pixels or a format, until a scanout gives it one.
+  struct Blob {
+    CreateBlob create;  // without ranges: those are the backing's
+    bool in_gl = false;
+    bool lost = false;  // memory of a renderer that died
+    bool is_guest_memory() const { return create.blob_mem == VIRTIO_GPU_BLOB_MEM_GUEST; }
+  };
+  std::optional<Blob> blob;
+
+  // Whether the renderer knows it; the contents of all but guest-memory blobs are its own then.
+  bool in_gl() const { return blob ? blob->in_gl : create3d.has_value(); }
 };
 
 // Largest width and height; a 32 bit size in bytes of anything smaller cannot overflow 64 bits.
@@ -54,6 +63,11 @@ class ResourceTable {
   }
   // Whether another resource of `host_bytes` stays within the limits.
   bool HasRoom(uint64_t host_bytes) const;
+  // Whether so many bytes besides those of the resources do.
+  bool HasBytes(uint64_t host_bytes) const {
+    return host_bytes <= limits_.resource_bytes &&
+           host_bytes_ <= limits_.resource_bytes - host_bytes;
+  }
   // The id must be free, and HasRoom.
   Resource& Add(std::unique_ptr<Resource> resource);
   void Remove(uint32_t id);

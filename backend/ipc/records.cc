@@ -39,6 +39,9 @@ struct BodySizer {
   size_t operator()(const gpu::AttachBacking& c) const {
     return sizeof(AttachBackingBody) + c.ranges.size() * sizeof(PackedRange);
   }
+  size_t operator()(const gpu::CreateBlob& c) const {
+    return sizeof(CreateBlobBody) + c.ranges.size() * sizeof(PackedRange);
+  }
   size_t operator()(const gpu::Transfer&) const { return sizeof(TransferBody); }
   size_t operator()(const gpu::Submit3d& c) const { return sizeof(Submit3dBody) + c.size_bytes; }
   size_t operator()(const gpu::ReadPixels&) const { return sizeof(ReadPixelsBody); }
@@ -64,11 +67,20 @@ struct BodyWriter {
 
   RecordType operator()(const gpu::AttachBacking& c) {
     Put(out, AttachBackingBody{c.resource_id, static_cast<uint32_t>(c.ranges.size())});
-    for (const gpu::GuestRange& range : c.ranges) {
+    PutRanges(c.ranges);
+    return RecordType::kAttachBacking;
+  }
+  RecordType operator()(const gpu::CreateBlob& c) {
+    Put(out, CreateBlobBody{c.blob_id, c.size_bytes, c.resource_id, c.ctx_id, c.blob_mem,
+                            c.blob_flags, static_cast<uint32_t>(c.ranges.size()), 0});
+    PutRanges(c.ranges);
+    return RecordType::kCreateBlob;
+  }
+  void PutRanges(std::span<const gpu::GuestRange> ranges) {
+    for (const gpu::GuestRange& range : ranges) {
       Put(out, PackedRange{static_cast<uint32_t>(range.guest_addr),
                            static_cast<uint32_t>(range.guest_addr >> 32), range.size_bytes});
     }
-    return RecordType::kAttachBacking;
   }
   RecordType operator()(const gpu::Transfer& c) {
     Put(out, TransferBody{c.offset, static_cast<uint32_t>(c.direction), c.ctx_id, c.resource_id,
@@ -222,6 +234,8 @@ absl::Status RecordDecoder::DecodeBody(std::span<const std::byte> body, Record& 
       return GetCommand<gpu::DetachBacking>(body, record);
     case RecordType::kAttachBacking:
       return DecodeBacking(body, record);
+    case RecordType::kCreateBlob:
+      return DecodeBlob(body, record);
     case RecordType::kTransfer:
       return GetTransfer(body, record);
     case RecordType::kSubmit3d:
@@ -243,18 +257,33 @@ absl::Status RecordDecoder::DecodeBacking(std::span<const std::byte> body, Recor
   AttachBackingBody b{};
   if (body.size() < sizeof(b)) return Short(RecordType::kAttachBacking);
   std::memcpy(&b, body.data(), sizeof(b));
-  body = body.subspan(sizeof(b));
-  if (body.size() % sizeof(PackedRange) != 0 || body.size() / sizeof(PackedRange) != b.count) {
-    return Short(RecordType::kAttachBacking);
+  RC_RETURN_IF_ERROR(DecodeRanges(body.subspan(sizeof(b)), b.count, RecordType::kAttachBacking));
+  record.body = gpu::RenderCommand(gpu::AttachBacking{b.resource_id, ranges_});
+  return absl::OkStatus();
+}
+
+absl::Status RecordDecoder::DecodeBlob(std::span<const std::byte> body, Record& record) {
+  CreateBlobBody b{};
+  if (body.size() < sizeof(b)) return Short(RecordType::kCreateBlob);
+  std::memcpy(&b, body.data(), sizeof(b));
+  RC_RETURN_IF_ERROR(DecodeRanges(body.subspan(sizeof(b)), b.count, RecordType::kCreateBlob));
+  record.body = gpu::RenderCommand(gpu::CreateBlob{b.resource_id, b.ctx_id, b.blob_mem,
+                                                   b.blob_flags, b.blob_id, b.size_bytes, ranges_});
+  return absl::OkStatus();
+}
+
+absl::Status RecordDecoder::DecodeRanges(std::span<const std::byte> body, uint32_t count,
+                                         RecordType type) {
+  if (body.size() % sizeof(PackedRange) != 0 || body.size() / sizeof(PackedRange) != count) {
+    return Short(type);
   }
   ranges_.clear();
-  ranges_.reserve(b.count);
+  ranges_.reserve(count);
   for (; !body.empty(); body = body.subspan(sizeof(PackedRange))) {
     PackedRange range{};
     std::memcpy(&range, body.data(), sizeof(range));
     ranges_.push_back({(uint64_t{range.addr_high} << 32) | range.addr_low, range.size_bytes});
   }
-  record.body = gpu::RenderCommand(gpu::AttachBacking{b.resource_id, ranges_});
   return absl::OkStatus();
 }
 

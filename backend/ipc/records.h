@@ -32,6 +32,7 @@ enum class RecordType : uint16_t {
   kUseMemory,   // the memory table of that generation, which the control socket brought
   kUsePixels,   // the shared pixels of that id, which the control socket brought
   kDropPixels,  // forget them
+  kCreateBlob,
 };
 
 // Records start at multiples of kRecordAlign; virglrenderer wants its commands aligned to 8.
@@ -68,6 +69,11 @@ static_assert(sizeof(ReadPixelsBody) == 48);
 struct AttachBackingBody {  // `count` PackedRange follow
   uint32_t resource_id, count;
 };
+struct CreateBlobBody {  // `count` PackedRange follow
+  uint64_t blob_id, size_bytes;
+  uint32_t resource_id, ctx_id, blob_mem, blob_flags, count, reserved;
+};
+static_assert(sizeof(CreateBlobBody) == 40);
 struct PackedRange {
   uint32_t addr_low, addr_high, size_bytes;
 };
@@ -111,6 +117,8 @@ class RecordDecoder {
  private:
   absl::Status DecodeBody(std::span<const std::byte> body, Record& record);
   absl::Status DecodeBacking(std::span<const std::byte> body, Record& record);
+  absl::Status DecodeBlob(std::span<const std::byte> body, Record& record);
+  absl::Status DecodeRanges(std::span<const std::byte> body, uint32_t count, RecordType type);
   absl::Status DecodeSubmit(std::span<const std::byte> body, Record& record);
 
   std::vector<gpu::GuestRange> ranges_;

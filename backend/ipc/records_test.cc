@@ -68,6 +68,23 @@ TEST(RecordsTest, a_backing_keeps_its_64_bit_addresses) {
   EXPECT_EQ(out.ranges[1].size_bytes, 8192u);
 }
 
+TEST(RecordsTest, a_blob_comes_out_as_it_went_in) {
+  const std::array<gpu::GuestRange, 2> ranges{{{uint64_t{1} << 40, 4096}, {8192, 100}}};
+  RecordDecoder decoder;
+  const std::vector<std::byte> record =
+      Written(gpu::CreateBlob{7, 3, 3, 5, ~uint64_t{1}, uint64_t{1} << 33, ranges});
+  const auto out = Decoded<gpu::CreateBlob>(decoder, record);
+  EXPECT_EQ(out.resource_id, 7u);
+  EXPECT_EQ(out.ctx_id, 3u);
+  EXPECT_EQ(out.blob_mem, 3u);
+  EXPECT_EQ(out.blob_flags, 5u);
+  EXPECT_EQ(out.blob_id, ~uint64_t{1});
+  EXPECT_EQ(out.size_bytes, uint64_t{1} << 33);
+  ASSERT_EQ(out.ranges.size(), 2u);
+  EXPECT_EQ(out.ranges[0].guest_addr, uint64_t{1} << 40);
+  EXPECT_EQ(out.ranges[1].size_bytes, 100u);
+}
+
 TEST(RecordsTest, a_context_keeps_its_name) {
   gpu::CreateContext c;
   c.ctx_id = 4;

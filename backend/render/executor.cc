@@ -111,6 +111,17 @@ Result RenderExecutor::Run(const gpu::CreateResource3d& c) {
   return Result::kOk;
 }
 
+Result RenderExecutor::Run(const gpu::CreateBlob& c) {
+  if (formats_.contains(c.resource_id)) return Result::kRefused;
+  Backing backing;
+  backing.ranges.assign(c.ranges.begin(), c.ranges.end());
+  if (!Resolve(backing) || !virgl_->CreateBlob(c, backing.iov)) return Result::kRefused;
+  formats_[c.resource_id] = 0;  // none: it has no pixels of its own
+  backing.attached = !backing.iov.empty();
+  if (backing.attached) backings_[c.resource_id] = std::move(backing);
+  return Result::kOk;
+}
+
 Result RenderExecutor::Run(const gpu::UnrefResource& c) {
   Run(gpu::DetachBacking{c.resource_id});
   virgl_->UnrefResource(c.resource_id);
@@ -137,6 +148,11 @@ Result RenderExecutor::Run(const gpu::DetachBacking& c) {
 }
 
 bool RenderExecutor::Attach(uint32_t resource_id, Backing& backing) {
+  backing.attached = Resolve(backing) && virgl_->AttachBacking(resource_id, backing.iov);
+  return backing.attached;
+}
+
+bool RenderExecutor::Resolve(Backing& backing) {
   backing.iov.clear();
   for (const gpu::GuestRange& range : backing.ranges) {
     if (memory_ == nullptr) return false;
@@ -151,8 +167,7 @@ bool RenderExecutor::Attach(uint32_t resource_id, Backing& backing) {
       backing.iov.push_back({bytes->data(), bytes->size()});
     }
   }
-  backing.attached = virgl_->AttachBacking(resource_id, backing.iov);
-  return backing.attached;
+  return true;
 }
 
 void RenderExecutor::Detach(uint32_t resource_id, Backing& backing) {

@@ -64,6 +64,9 @@ class RenderExecutor {
   gpu::RenderResult Run(const gpu::Transfer& c);
   gpu::RenderResult Run(const gpu::Submit3d& c);
   gpu::RenderResult Run(const gpu::ReadPixels& c);
+  gpu::RenderResult Run(const gpu::CreateBlob& c);
+  // Finds its host bytes; false when not all of it is in the memory table.
+  bool Resolve(Backing& backing);
   bool Attach(uint32_t resource_id, Backing& backing);
   void Detach(uint32_t resource_id, Backing& backing);
 

@@ -110,6 +110,14 @@ void LeaveOutVideoMemory(std::span<std::byte> capset) {
   std::memset(&capset[kMaxVideoMemoryAt], 0, sizeof(uint32_t));
 }
 
+// Sets can be known and not reachable: Venus, where nothing of it was brought up.
+bool CanMakeContext(uint32_t capset_id) {
+  constexpr uint32_t kProbe = 0x7fffffff;
+  if (virgl_renderer_context_create_with_flags(kProbe, capset_id, 5, "probe") != 0) return false;
+  virgl_renderer_context_destroy(kProbe);
+  return true;
+}
+
 virgl_box ToVirgl(const gpu::Box& box) { return {box.x, box.y, box.z, box.w, box.h, box.d}; }
 
 }  // namespace
@@ -183,6 +191,19 @@ bool Virgl::CreateResource(const gpu::CreateResource3d& c) {
   return virgl_renderer_resource_create(&args, nullptr, 0) == 0;
 }
 
+bool Virgl::CreateBlob(const gpu::CreateBlob& c, std::span<iovec> iov) {
+  virgl_renderer_resource_create_blob_args args{};
+  args.res_handle = c.resource_id;
+  args.ctx_id = c.ctx_id;
+  args.blob_mem = c.blob_mem;
+  args.blob_flags = c.blob_flags;
+  args.blob_id = c.blob_id;
+  args.size = c.size_bytes;
+  args.iovecs = iov.data();
+  args.num_iovs = static_cast<uint32_t>(iov.size());
+  return virgl_renderer_resource_create_blob(&args) == 0;
+}
+
 void Virgl::UnrefResource(uint32_t resource_id) { virgl_renderer_resource_unref(resource_id); }
 
 bool Virgl::AttachBacking(uint32_t resource_id, std::span<iovec> iov) {
@@ -232,11 +253,12 @@ int Virgl::poll_fd() const { return virgl_renderer_get_poll_fd(); }
 gpu::RendererCapabilities Virgl::Capabilities() const {
   gpu::RendererCapabilities capabilities;
   capabilities.gl_renderer = CurrentGlRenderer();
-  for (const uint32_t id : {kCapsetVirgl, kCapsetVirgl2}) {
+  // Every set that virtio can name; virglrenderer says which of them it has.
+  for (uint32_t id = 1; id <= VIRGL_RENDERER_CONTEXT_FLAG_CAPSET_ID_MASK; ++id) {
     uint32_t version = 0;
     uint32_t size = 0;
     virgl_renderer_get_cap_set(id, &version, &size);
-    if (size == 0) continue;
+    if (size == 0 || !CanMakeContext(id)) continue;
     gpu::Capset capset{id, version, std::vector<std::byte>(size)};
     virgl_renderer_fill_caps(id, version, capset.data.data());
     if (id == kCapsetVirgl2) LeaveOutVideoMemory(capset.data);

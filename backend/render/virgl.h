@@ -41,6 +41,8 @@ class Virgl {
   void AttachResource(uint32_t ctx_id, uint32_t resource_id);
   void DetachResource(uint32_t ctx_id, uint32_t resource_id);
   bool CreateResource(const gpu::CreateResource3d& c);
+  // `iov` as for AttachBacking; empty for memory of the host.
+  bool CreateBlob(const gpu::CreateBlob& c, std::span<iovec> iov);
   void UnrefResource(uint32_t resource_id);
   // `iov` stays the caller's and must live until DetachBacking or UnrefResource.
   bool AttachBacking(uint32_t resource_id, std::span<iovec> iov);
