@@ -125,6 +125,26 @@ std::vector<BadCommand> BadCommands() {
        Attach(2, 1, {{(uint64_t{1} << 20) - 4096, 8192}}),
        {kUnspec, kBadParameter},
        E::kInvalidParameter},
+      {"AttachOfABackingThatEndsInTheMiddle",
+       Attach(2, 2, {{0, 4096}, {uint64_t{1} << 40, 0xffffffff}}),
+       {kBadParameter},
+       E::kInvalidParameter},
+      {"BlobThatWasNotNegotiated",
+       Bytes(ResourceCreateBlob(9, VIRTIO_GPU_BLOB_MEM_GUEST, 0, 4096)),
+       {kUnspec},
+       E::kUnknownCommand},
+      {"BlobScanoutThatWasNotNegotiated",
+       Bytes(SetScanoutBlob(0, 1, {0, 0, 8, 8}, 8, 8, kXrgb)),
+       {kUnspec},
+       E::kUnknownCommand},
+      {"MapThatWasNotNegotiated",
+       Bytes(virtio_gpu_resource_map_blob{Header(VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB), 1, 0, 0}),
+       {kUnspec},
+       E::kUnknownCommand},
+      {"UnmapThatWasNotNegotiated",
+       Bytes(virtio_gpu_resource_unmap_blob{Header(VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB), 1, 0}),
+       {kUnspec},
+       E::kUnknownCommand},
       {"DetachOfNothing", Bytes(ResourceDetachBacking(99)), {kBadResource}, E::kInvalidResource},
 
       {"TransferOfNothing",
@@ -265,6 +285,8 @@ TEST_F(Commands, EveryLengthOfEveryCommandIsSurvived) {
       Bytes(GetCapsetInfo(0)),
       Bytes(GetCapset(1, 1)),
       Bytes(ResourceAssignUuid(1)),
+      Bytes(ResourceCreateBlob(9, VIRTIO_GPU_BLOB_MEM_GUEST, 0, 4096)),
+      Bytes(SetScanoutBlob(0, 1, {0, 0, 8, 8}, 8, 8, kXrgb)),
       Bytes(CtxCreate(1, "c"))};
   for (const std::vector<std::byte>& command : commands) {
     for (size_t size = 1; size < command.size(); ++size) {
@@ -274,6 +296,15 @@ TEST_F(Commands, EveryLengthOfEveryCommandIsSurvived) {
     }
   }
   ExpectAlive();
+}
+
+TEST_F(Commands, ABackingOfNoBytesBacksNothing) {
+  ASSERT_EQ(gpu().TypeOf(ResourceCreate2d(3, 8, 8, kXrgb)), VIRTIO_GPU_RESP_OK_NODATA);
+  const GuestSpan none[] = {{0, 0}, {4096, 0}};
+  EXPECT_EQ(gpu().AttachBacking(3, none), VIRTIO_GPU_RESP_OK_NODATA);
+  EXPECT_EQ(gpu().TypeOf(TransferToHost2d(3, {0, 0, 1, 1}, 0)), kBadParameter);
+  EXPECT_EQ(gpu().TypeOf(TransferToHost2d(3, {0, 0, 0, 0}, 0)), VIRTIO_GPU_RESP_OK_NODATA);
+  EXPECT_EQ(gpu().TypeOf(ResourceFlush(3, {0, 0, 0, 0})), VIRTIO_GPU_RESP_OK_NODATA);
 }
 
 TEST_F(Commands, AnErrorStillEndsItsFence) {

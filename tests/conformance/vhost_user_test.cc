@@ -3,9 +3,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cstring>
+#include <random>
 
 #include "tests/conformance/conformance.h"
+#include "tests/frontend/message_replay.h"
 
 namespace rendercar::frontend {
 namespace {
@@ -257,6 +260,67 @@ TEST_F(VhostUser, WorksWithoutEventIdxAndIndirectDescriptors) {
   options.indirect = false;
   Boot(options);
   ExpectAlive();
+}
+
+TEST_F(VhostUser, AFrontendThatTakesNoRepliesHoldsNothingUp) {
+  PowerOn();
+  ExpectCounted(StatsError::kFrontendProtocol, [&] {
+    ASSERT_TRUE(channel().GetU64(VHOST_USER_GET_FEATURES).ok());
+    // Until its replies fill the socket; whoever does not read them is given up.
+    const VhostUserHeader header{VHOST_USER_GET_FEATURES, kVersion, 0};
+    std::vector<std::byte> many;
+    for (int i = 0; i < 1000; ++i) {
+      const auto one = BytesOf(header);
+      many.insert(many.end(), one.begin(), one.end());
+    }
+    absl::Status sent;
+    for (int i = 0; i < 1000 && sent.ok(); ++i) sent = channel().SendRaw(many);
+    EXPECT_FALSE(sent.ok());
+    EXPECT_EQ(vm().backend().WaitEnd(std::chrono::seconds(20))->kind, ChildEnd::Kind::kExited);
+  });
+}
+
+// Right messages in a wrong order.
+class WrongOrder : public VhostUser, public testing::WithParamInterface<std::vector<uint32_t>> {};
+
+TEST_P(WrongOrder, BeforeTheHandshakeIsContained) {
+  PowerOn();
+  MessageReplay(&vm().frontend(), &vm().ram()).Send(GetParam()).IgnoreError();
+  ExpectContained();
+}
+
+TEST_P(WrongOrder, WhileTheDeviceRunsIsContained) {
+  Boot();
+  MessageReplay replay(&vm().frontend(), &vm().ram());
+  replay.Send(GetParam()).IgnoreError();
+  ExpectContained();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, WrongOrder,
+    testing::Values(std::vector<uint32_t>{12, 12, 18, 18},  // kicks without rings
+                    std::vector<uint32_t>{9, 9}, std::vector<uint32_t>{11, 11, 11, 11},
+                    std::vector<uint32_t>{18, 18, 12, 12, 9, 9, 10, 10, 8, 8, 5, 2},  // backwards
+                    std::vector<uint32_t>{1, 2, 2, 2}, std::vector<uint32_t>{33, 33, 33},
+                    std::vector<uint32_t>{5, 5, 5, 5}, std::vector<uint32_t>{34, 34, 4, 3, 3},
+                    std::vector<uint32_t>{17, 16, 15, 1, 16}, std::vector<uint32_t>{24, 24, 25},
+                    std::vector<uint32_t>{13, 13, 14, 14, 13, 13, 13, 13}));
+
+TEST_F(VhostUser, AStartInAnyOrderIsContained) {
+  std::vector<uint32_t> requests = {33, 13, 13, 2,  5,  8,  10, 9,  12, 8,
+                                    10, 9,  12, 18, 18, 13, 13, 34, 11, 11};
+  std::minstd_rand random(20261122);
+  for (int i = 0; i < 50; ++i) {
+    std::shuffle(requests.begin(), requests.end(), random);
+    PowerOn();
+    ASSERT_TRUE(vm().frontend().Realize().ok());
+    MessageReplay(&vm().frontend(), &vm().ram()).Send(requests).IgnoreError();
+    ExpectContained();
+    channel().Close();
+    const std::optional<ChildEnd> end = vm().backend().WaitEnd(std::chrono::seconds(20));
+    ASSERT_TRUE(end.has_value());
+    ASSERT_EQ(end->kind, ChildEnd::Kind::kExited) << "round " << i << " " << end->ToString();
+  }
 }
 
 TEST_F(VhostUser, WorksForAFrontendWithoutReplyAckAndReset) {

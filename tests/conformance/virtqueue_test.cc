@@ -223,6 +223,29 @@ TEST_F(Virtqueue, RequestInSingleBytesIsARequest) {
   EXPECT_EQ(type, VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
 }
 
+TEST_F(Virtqueue, AChainMayLieInSeveralRegions) {
+  // The header's first half in the low region, its second above 4 GiB, the answer in both.
+  const virtio_gpu_ctrl_hdr hdr = Header(VIRTIO_GPU_CMD_GET_DISPLAY_INFO);
+  const auto bytes = BytesOf(hdr);
+  constexpr uint64_t kLow = (uint64_t{1} << 20) - 12, kLowAnswer = 4096;
+  const uint64_t high = Response(), answer = Response();
+  std::memcpy(vm().ram().At(kLow, 12).data(), bytes.data(), 12);
+  std::memcpy(vm().ram().At(high, 12).data(), bytes.data() + 12, 12);
+  Set(0, {kLow, 12, kNext, 1});
+  Set(1, {high, 12, kNext, 2});
+  Set(2, {kLowAnswer, 16, kNext | kWrite, 3});
+  Set(3, {answer, 4096, kWrite, 0});
+  queue().PublishHead(0);
+  ASSERT_TRUE(queue().WaitUsed(GpuDriver::kTimeout));
+  EXPECT_EQ(queue().Take()->written, sizeof(virtio_gpu_resp_display_info));
+  uint32_t type = 0, enabled = 0;
+  std::memcpy(&type, vm().ram().At(kLowAnswer, 4).data(), 4);
+  EXPECT_EQ(type, VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
+  constexpr size_t kEnabledAt = sizeof(hdr) + sizeof(virtio_gpu_rect) - 16;
+  std::memcpy(&enabled, vm().ram().At(answer + kEnabledAt, 4).data(), 4);
+  EXPECT_EQ(enabled, 1U);
+}
+
 TEST_F(Virtqueue, EmptyBuffersBetweenDoNoHarm) {
   Set(0, {Request(), 24, kNext, 1});
   Set(1, {Request(), 0, kNext, 2});

@@ -11,6 +11,7 @@ from rendercar_e2e import process, scenes
 from rendercar_e2e.drawing import BACKGROUND, DrawingTest
 
 ROUNDS = int(os.environ.get("RENDERCAR_E2E_ROUNDS", "5"))
+REBOOTS = int(os.environ.get("RENDERCAR_E2E_REBOOTS", "20"))
 RESETS = int(os.environ.get("RENDERCAR_E2E_RESETS", "3"))
 
 
@@ -61,10 +62,22 @@ class Lifecycle2d(DrawingTest):
     def test_a_reboot_by_the_guest_itself_shows_the_picture_again(self):
         machine = self.machine(run="paint:bars")
         machine.wait_console("^PAINT READY")
-        since = len(machine.console())
-        machine.shell("(sleep 0.2; reboot -f) >/dev/null 2>&1 &")
-        machine.wait_console("^PAINT READY", since)
+        self.reboot_and_wait(machine, "^PAINT READY")
         self.expect_screen(machine, "the bars again", scenes.bars(640, 480))
+        self.expect_well(machine)
+
+    def test_a_drawing_machine_survives_a_reboot_by_the_guest_itself_and_a_reset_while_stopped(self):
+        machine = self.machine(run="paint:animate")
+        machine.wait_console("^PAINT FRAME 10$")
+        self.reboot_and_wait(machine, "^PAINT FRAME 10$")
+        # As when a snapshot is loaded: stopped, thrown away, started.
+        since = len(machine.console())
+        machine.qmp.command("stop")
+        machine.qmp.command("system_reset")
+        machine.qmp.command("cont")
+        machine.wait_console("^PAINT FRAME 10$", since)
+        machine.shell("killall paint")
+        self.expect_fill(machine, 0x99AA11)
         self.expect_well(machine)
 
 
@@ -94,6 +107,32 @@ class Lifecycle3d(DrawingTest):
             self.reset_and_wait(machine, "^SCENE FRAME 5$")
         self.expect_cube(machine, 75)
         self.expect_well(machine)
+
+    def test_an_idle_machine_survives_a_reset_and_a_reboot_by_the_guest_itself(self):
+        machine = self.machine(kind="3d", virgl=True, run="scene:cube")
+        cube = scenes.cube(640, 480, BACKGROUND, 30)
+        machine.wait_console("^SCENE READY cube")
+        self.reset_and_wait(machine, "^SCENE READY cube")
+        self.expect_screen(machine, "the cube again", cube)
+        self.reboot_and_wait(machine, "^SCENE READY cube")
+        self.expect_screen(machine, "the cube once more", cube)
+        self.expect_well(machine)
+
+
+class Reboots(DrawingTest):
+    def test_twenty_reboots_leak_nothing(self):
+        machine = self.machine(run="paint:bars")
+        machine.wait_console("^PAINT READY")
+        pid, counts = machine.backend_process.pid, []
+        for _ in range(REBOOTS):
+            self.reset_and_wait(machine, "^PAINT READY")
+            counts.append((process.descriptors(pid), process.mappings(pid), process.resident_kib(pid)))
+        print(f"after each reboot (descriptors, mappings, resident KiB): {counts}")
+        self.expect_screen(machine, "the bars again", scenes.bars(640, 480))
+        self.expect_well(machine)
+        for what, slack, at in (("descriptors", 0, 0), ("mappings", 2, 1), ("resident KiB", 1024, 2)):
+            # The first ones fill caches.
+            self.assertLessEqual(counts[-1][at], max(c[at] for c in counts[:3]) + slack, f"{what} grow: {counts}")
 
 
 if __name__ == "__main__":

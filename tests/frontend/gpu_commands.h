@@ -69,6 +69,34 @@ inline virtio_gpu_resource_assign_uuid ResourceAssignUuid(uint32_t id) {
   return {Header(VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID), id, 0};
 }
 
+// Followed by `entries` virtio_gpu_mem_entry; `memory` is a VIRTIO_GPU_BLOB_MEM_*.
+inline virtio_gpu_resource_create_blob ResourceCreateBlob(uint32_t id, uint32_t memory,
+                                                          uint32_t entries, uint64_t size,
+                                                          uint32_t ctx = 0) {
+  virtio_gpu_resource_create_blob command{};
+  command.hdr = Header(VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, ctx);
+  command.resource_id = id;
+  command.blob_mem = memory;
+  command.nr_entries = entries;
+  command.size = size;
+  return command;
+}
+// `part` of a framebuffer of this size that lies at the blob's start, row after row.
+inline virtio_gpu_set_scanout_blob SetScanoutBlob(uint32_t scanout, uint32_t id, const Rect& part,
+                                                  uint32_t width, uint32_t height,
+                                                  uint32_t format) {
+  virtio_gpu_set_scanout_blob command{};
+  command.hdr = Header(VIRTIO_GPU_CMD_SET_SCANOUT_BLOB);
+  command.r = ToWire(part);
+  command.scanout_id = scanout;
+  command.resource_id = id;
+  command.width = width;
+  command.height = height;
+  command.format = format;
+  command.strides[0] = width * 4;
+  return command;
+}
+
 inline virtio_gpu_ctx_create CtxCreate(uint32_t ctx, std::string_view name) {
   virtio_gpu_ctx_create command{};
   command.hdr = Header(VIRTIO_GPU_CMD_CTX_CREATE, ctx);

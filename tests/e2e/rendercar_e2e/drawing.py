@@ -57,6 +57,11 @@ class DrawingTest(EndToEndTest):
         machine.qmp.command("cont")
         self.assertTrue(machine.qmp.command("query-status")["running"])
 
+    def reboot_and_wait(self, machine, line):
+        since = len(machine.console())
+        machine.shell("(sleep 0.2; reboot -f) >/dev/null 2>&1 &")
+        machine.wait_console(line, since)
+
     def reset_and_wait(self, machine, line):
         since = len(machine.console())
         machine.qmp.command("system_reset")
