@@ -258,7 +258,8 @@ gpu::RendererCapabilities Virgl::Capabilities() const {
     uint32_t version = 0;
     uint32_t size = 0;
     virgl_renderer_get_cap_set(id, &version, &size);
-    if (size == 0 || !CanMakeContext(id)) continue;
+    const bool is_virgl = id == kCapsetVirgl || id == kCapsetVirgl2;
+    if (size == 0 || (!is_virgl && !CanMakeContext(id))) continue;
     gpu::Capset capset{id, version, std::vector<std::byte>(size)};
     virgl_renderer_fill_caps(id, version, capset.data.data());
     if (id == kCapsetVirgl2) LeaveOutVideoMemory(capset.data);
