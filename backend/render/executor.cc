@@ -21,7 +21,8 @@ absl::StatusOr<UniqueFd> OpenRenderNode(const std::string& path) {
   return fd;
 }
 
-// The formats that a scanout can have: virtio 1.2, enum virtio_gpu_formats, all of 4 bytes.
+// The formats that a scanout can have: virtio 1.2, enum virtio_gpu_formats, all of 4 bytes, and
+// their like in sRGB (VIRGL_FORMAT_A8B8G8R8_SRGB to _R8G8B8A8_SRGB).
 bool HasFourBytes(uint32_t format) {
   switch (format) {
     case 1:
@@ -30,6 +31,13 @@ bool HasFourBytes(uint32_t format) {
     case 4:
     case 67:
     case 68:
+    case 98:
+    case 99:
+    case 100:
+    case 101:
+    case 102:
+    case 103:
+    case 104:
     case 121:
     case 134:
       return true;

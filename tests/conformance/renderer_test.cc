@@ -3,7 +3,6 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <thread>
 
@@ -270,39 +269,6 @@ TEST_F(Renderer, GarbageInOneContextLeavesTheOtherWorking) {
     stream.Command(random >> 24 & 0x3f, random >> 16 & 0xf, words);
     EXPECT_NE(gpu().TypeOf(Fenced(Submit3d(2, Size(stream)), ++fence_), stream.bytes()), 0U);
   }
-  ASSERT_EQ(Submit(kContext, Clear(kTeal)), kOk);
-  EXPECT_EQ(CountDifferent(ReadTexture(), Picture(kSide, kSide, kTeal)), 0U);
-}
-
-TEST_F(Renderer, StreamsThatChangeWhileTheyAreReadEndNothing) {
-  CreateContextAndTexture();
-  ASSERT_EQ(gpu().TypeOf(CtxCreate(2, "changing")), kOk);
-  VirglEncoder stream;
-  for (int i = 0; i < 64; ++i) stream.Clear({0, 0, 1, 1});
-  const uint64_t request = vm().ram().Allocate(8192), answer = vm().ram().Allocate(4096);
-  const virtio_gpu_cmd_submit command = Submit3d(2, Size(stream));
-  const std::span<std::byte> bytes = vm().ram().At(request, sizeof(command) + Size(stream));
-  std::memcpy(bytes.data(), &command, sizeof(command));
-  std::memcpy(bytes.data() + sizeof(command), stream.bytes().data(), Size(stream));
-  std::atomic<bool> stop{false};
-  std::thread scribbler([&] {
-    uint32_t random = 1;
-    while (!stop) {
-      random = random * 1664525U + 1013904223U;
-      const size_t at = sizeof(command) + (random >> 8) % Size(stream);
-      reinterpret_cast<volatile uint8_t&>(bytes[at]) = static_cast<uint8_t>(random >> 24);
-    }
-  });
-  const Buffer buffers[] = {{request, static_cast<uint32_t>(bytes.size()), false},
-                            {answer, 4096, true}};
-  for (int i = 0; i < 2000; ++i) {
-    ASSERT_TRUE(gpu().queue().Add(buffers).has_value());
-    gpu().queue().Publish();
-    ASSERT_TRUE(gpu().queue().WaitUsed(GpuDriver::kTimeout));
-    gpu().queue().Take();
-  }
-  stop = true;
-  scribbler.join();
   ASSERT_EQ(Submit(kContext, Clear(kTeal)), kOk);
   EXPECT_EQ(CountDifferent(ReadTexture(), Picture(kSide, kSide, kTeal)), 0U);
 }
