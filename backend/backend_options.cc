@@ -48,6 +48,10 @@ void AddSocketFlags(CLI::App& app, Options& options) {
 void AddDisplayFlags(CLI::App& app, Options& options) {
   app.add_flag("--headless", options.headless,
                "Render only: report every head disabled and send no picture");
+  app.add_flag(
+      "--dmabuf-scanouts", options.dmabuf_scanouts,
+      "Show 3D screens from GPU memory, without a copy; only for frontends whose display has "
+      "OpenGL (others lose the picture), and with --render-node");
 }
 
 void AddRendererFlags(CLI::App& app, Options& options) {

@@ -20,6 +20,7 @@ struct Options {
   std::string render_node;  // empty: software
   bool virgl = false;
   bool persistent = false;
+  bool dmabuf_scanouts = false;
   bool headless = false;  // no screens: every head is reported disabled, no picture is sent
   std::string stats_path;
   std::string session;

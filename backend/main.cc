@@ -59,7 +59,8 @@ server::DeviceFactory MakeFactory(const Options& options, const RendererSetup& r
     dependencies.renderer = served.renderer.get();
     dependencies.stats = &stats;
     served.device = gpu::GpuDevice::Create(
-        dependencies, {options.limits, renderer.capabilities(), options.headless});
+        dependencies,
+        {options.limits, renderer.capabilities(), options.headless, options.dmabuf_scanouts});
     return served;
   };
 }

@@ -37,6 +37,7 @@ absl::StatusOr<RendererSetup> RendererSetup::Find(const Options& options, StatsW
   probe.renderer.render_node = options.render_node;
   probe.renderer.data_limit_mib = options.renderer_memory >> 20;
   probe.renderer.spin_us = options.renderer_spin_us;
+  probe.renderer.export_scanouts = options.dmabuf_scanouts;
   probe.cache_dir = CacheDir(options);
   auto capabilities = ipc::ProbeRenderer(probe);
   if (!capabilities.ok()) return Annotate(capabilities.status(), "no 3D for this session");

@@ -35,7 +35,8 @@ Device::Device(const Dependencies& dependencies, Options options)
       options_(std::move(options)),
       requests_(port_, stats_),
       resources_(options_.limits, stats_),
-      display_(*dependencies.loop, stats_, {.headless = options_.headless}),
+      display_(*dependencies.loop, stats_,
+               {.headless = options_.headless, .dmabufs = options_.dmabufs}),
       link_(renderer_),
       alive_(std::make_shared<Device*>(this)) {
   renderer_.SetClient(this);

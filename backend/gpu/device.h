@@ -91,10 +91,15 @@ class Device final : public GpuDevice, private RendererClient {
   void DemoteBlob(Resource& resource);
 
   // device_readback.cc: what GL drew, on the way to the display.
-  bool ShowGlOn(uint32_t scanout_id, const Resource& resource, const Rect& rect);
-  void FlushGl(const Resource& resource, const Rect& rect);
+  bool ShowGlOn(uint32_t scanout_id, Resource& resource, const Rect& rect);
+  void FlushGl(Resource& resource, const Rect& rect);
   void StartRead(Readback& readback);
   void StartWantedReads();
+  // Asks for the memory of a resource that a head shows all of; ShowExported goes on.
+  // False when it cannot be had now.
+  bool AskForExport(const Resource& resource);
+  void ShowExported(const Resource& resource);
+  void OnNotExported(Resource& resource);
   void ReadCursor(const Resource& resource, const virtio_gpu_update_cursor& update);
   bool OnReadDone(uint64_t token, RenderResult result);
   void OnScanoutRead(uint32_t scanout_id, RenderResult result);
@@ -136,6 +141,7 @@ class Device final : public GpuDevice, private RendererClient {
   void FailKept();
   uint64_t NextInternalToken() { return kInternalToken | ++internal_tokens_; }
   void OnComplete(uint64_t token, RenderResult result) override;
+  void OnExported(uint64_t token, std::shared_ptr<const ExportedBuffer> buffer) override;
   void OnContextError(uint32_t ctx_id) override;
   void OnRendererDied(const RendererDeath& death) override;
   void OnWritable() override;
@@ -158,6 +164,7 @@ class Device final : public GpuDevice, private RendererClient {
   std::array<uint32_t, VIRTIO_GPU_MAX_SCANOUTS> scanout_resources_{};  // 0: none
   std::array<Readback, VIRTIO_GPU_MAX_SCANOUTS> readbacks_;
   CursorReadback cursor_readback_;
+  absl::flat_hash_map<uint64_t, uint32_t> exports_;  // in flight: token -> resource
   std::array<BlobView, VIRTIO_GPU_MAX_SCANOUTS> blob_views_;
   RenderLink link_;
   uint64_t internal_tokens_ = 0;

@@ -29,6 +29,9 @@ inline GpuDevice::Options With3d() {
 
 class Device3d : public testing::Test {
  protected:
+  explicit Device3d(GpuDevice::Options options = With3d())
+      : device_(std::move(options), &renderer_) {}
+
   virtio_gpu_ctrl_hdr Header(uint32_t type, uint32_t ctx_id = 1) {
     virtio_gpu_ctrl_hdr hdr{};
     hdr.type = type;
@@ -102,7 +105,7 @@ class Device3d : public testing::Test {
   uint32_t TypeOf(uint16_t head) { return device_.Response(head).type; }
 
   FakeRenderer renderer_;
-  DeviceFixture device_{With3d(), &renderer_};
+  DeviceFixture device_;
 };
 
 }  // namespace rendercar::gpu

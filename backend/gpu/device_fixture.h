@@ -72,13 +72,19 @@ class DisplayPeer {
  public:
   explicit DisplayPeer(UniqueFd socket) : socket_(std::move(socket)) {}
 
+  // Descriptors that came with what was read.
+  std::vector<UniqueFd> fds;
+
   // What has arrived; a message that is not whole yet stays for the next call.
   std::vector<DisplayMessage> Read(size_t at_most_bytes = SIZE_MAX) {
     std::byte chunk[4096];
     while (at_most_bytes > 0) {
-      const ssize_t got =
-          ::recv(socket_.get(), chunk, std::min(sizeof(chunk), at_most_bytes), MSG_DONTWAIT);
-      if (got <= 0) break;
+      auto received = ReceiveWithFds(socket_.get(),
+                                     std::span(chunk).first(std::min(sizeof(chunk), at_most_bytes)),
+                                     1, MSG_DONTWAIT);
+      if (!received.ok() || received->size == 0) break;
+      const auto got = static_cast<ptrdiff_t>(received->size);
+      for (UniqueFd& fd : received->fds) fds.push_back(std::move(fd));
       bytes_.insert(bytes_.end(), chunk, chunk + got);
       at_most_bytes -= static_cast<size_t>(got);
       total_bytes += static_cast<size_t>(got);
@@ -103,6 +109,10 @@ class DisplayPeer {
                                           sizeof(payload)};
     SendRaw(&header, sizeof(header));
     SendRaw(&payload, sizeof(payload));
+  }
+  void Acknowledge(uint32_t request) {
+    const wire::VhostUserGpuHeader header{request, wire::VHOST_USER_GPU_MSG_FLAG_REPLY, 0};
+    SendRaw(&header, sizeof(header));
   }
   void Close() { socket_.Reset(); }
   size_t total_bytes = 0;  // read so far

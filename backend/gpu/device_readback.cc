@@ -17,9 +17,13 @@ void CopyShown(const Scanout& scanout, Surface& out) {
     std::memcpy(out.pixel(0, y), scanout.surface()->pixel(rect.x, rect.y + y), out.stride_bytes());
 }
 
+bool IsWhole(const Rect& rect, const Resource& resource) {
+  return rect == Rect{0, 0, resource.width, resource.height};
+}
+
 }  // namespace
 
-bool Device::ShowGlOn(uint32_t scanout_id, const Resource& resource, const Rect& rect) {
+bool Device::ShowGlOn(uint32_t scanout_id, Resource& resource, const Rect& rect) {
   Readback& readback = readbacks_[scanout_id];
   const bool same_size = readback.surface != nullptr && readback.rect.width == rect.width &&
                          readback.rect.height == rect.height;
@@ -35,16 +39,77 @@ bool Device::ShowGlOn(uint32_t scanout_id, const Resource& resource, const Rect&
   readback.resource_id = resource.id;
   readback.rect = rect;
   readback.order = resource.pixels.order;
-  display_.SetScanout(scanout_id, readback.surface, {0, 0, rect.width, rect.height});
+  const bool may_export = options_.dmabufs && !resource.cannot_export && IsWhole(rect, resource);
+  if (may_export && resource.exported != nullptr) {
+    display_.SetDmabuf(scanout_id, resource.exported);
+    return true;
+  }
+  readback.awaits_export = may_export && AskForExport(resource);
+  if (!readback.awaits_export)
+    display_.SetScanout(scanout_id, readback.surface, {0, 0, rect.width, rect.height});
   return true;
 }
 
-void Device::FlushGl(const Resource& resource, const Rect& rect) {
+bool Device::AskForExport(const Resource& resource) {
+  if (resource.cannot_export || !renderer_.running() || quiescing_ || link_.blocked()) return false;
+  for (const auto& [token, id] : exports_) {
+    if (id == resource.id) return true;
+  }
+  const uint64_t token = NextInternalToken();
+  const absl::Status status =
+      link_.Send(ExportScanout{resource.id}, Completion::kExecuted, {}, token);
+  rendered_ = true;
+  if (!status.ok() && !absl::IsResourceExhausted(status)) return false;
+  exports_[token] = resource.id;
+  return true;
+}
+
+void Device::OnExported(uint64_t token, std::shared_ptr<const ExportedBuffer> buffer) {
+  const auto found = exports_.find(token);
+  Resource* resource = found == exports_.end() ? nullptr : resources_.Find(found->second);
+  // The size is the renderer's word; what does not match is not shown.
+  if (resource == nullptr || buffer->width != resource->width || buffer->height != resource->height)
+    return;
+  resource->exported = std::move(buffer);
+  ShowExported(*resource);
+}
+
+void Device::OnNotExported(Resource& resource) {
+  resource.cannot_export = true;
+  for (uint32_t id = 0; id < readbacks_.size(); ++id) {
+    Readback& readback = readbacks_[id];
+    if (readback.resource_id != resource.id || !readback.awaits_export) continue;
+    readback.awaits_export = false;
+    readback.wanted = {0, 0, readback.rect.width, readback.rect.height};
+    display_.SetScanout(id, readback.surface, readback.wanted);
+    StartRead(readback);
+  }
+}
+
+void Device::ShowExported(const Resource& resource) {
+  for (uint32_t id = 0; id < readbacks_.size(); ++id) {
+    Readback& readback = readbacks_[id];
+    if (readback.resource_id != resource.id || !readback.awaits_export) continue;
+    readback.awaits_export = false;
+    display_.SetDmabuf(id, resource.exported);
+  }
+}
+
+void Device::FlushGl(Resource& resource, const Rect& rect) {
   if (options_.headless) return;  // nobody sees it
-  for (Readback& readback : readbacks_) {
+  for (uint32_t id = 0; id < readbacks_.size(); ++id) {
+    Readback& readback = readbacks_[id];
     if (readback.resource_id != resource.id) continue;
     const Rect part = Intersect(rect, readback.rect);
     if (part.empty()) continue;
+    // After a page flip or a renderer's death the viewer keeps what it has until the memory that
+    // follows is known.
+    if (readback.awaits_export || display_.shows_dmabuf(id)) {
+      readback.awaits_export = resource.exported == nullptr;
+      if (readback.awaits_export) (void)AskForExport(resource);
+      if (!readback.awaits_export) display_.FlushDmabuf(id, part);
+      continue;
+    }
     if (readback.token != 0) stats_.Count(StatsValue::kFramesCoalesced);
     readback.wanted = Unite(readback.wanted, {part.x - readback.rect.x, part.y - readback.rect.y,
                                               part.width, part.height});
@@ -105,6 +170,13 @@ void Device::ReadCursor(const Resource& resource, const virtio_gpu_update_cursor
 }
 
 bool Device::OnReadDone(uint64_t token, RenderResult result) {
+  if (const auto found = exports_.find(token); found != exports_.end()) {
+    Resource* resource = resources_.Find(found->second);
+    exports_.erase(found);
+    const bool refused = result != RenderResult::kRendererDied;
+    if (resource != nullptr && resource->exported == nullptr && refused) OnNotExported(*resource);
+    return true;
+  }
   if (token == cursor_readback_.token) {
     OnCursorRead(result);
     return true;
@@ -151,6 +223,7 @@ void Device::ForgetReads() {
   for (Readback& readback : readbacks_) readback = {};
   for (BlobView& view : blob_views_) view = {};
   cursor_readback_ = {};
+  exports_.clear();
 }
 
 }  // namespace rendercar::gpu

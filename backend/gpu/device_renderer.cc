@@ -155,7 +155,7 @@ void Device::Demote(Resource& resource) {
     readbacks_[id] = {};
     Surface* surface = SurfaceOf(resource);
     if (surface == nullptr) continue;
-    // The last picture stays.
+    // The last picture stays, unless it was GPU memory.
     const Rect& rect = readback.rect;
     for (uint32_t y = 0; y < rect.height; ++y)
       std::memcpy(surface->pixel(rect.x, rect.y + y), readback.surface->pixel(0, y),
@@ -223,6 +223,8 @@ void Device::OnRendererDied(const RendererDeath& death) {
     readback.wanted = {};
   }
   cursor_readback_ = {};
+  exports_.clear();
+  resources_.ForEach([](Resource& resource) { resource.exported.reset(); });
   // 2D resources go on without GL, until a context uses them again.
   resources_.ForEach([this](Resource& resource) {
     if (resource.kind == Resource::Kind::k2d && resource.in_gl()) Demote(resource);

@@ -32,10 +32,14 @@ Display::Display(EventLoop& loop, StatsWriter& stats, Options options)
 }
 
 void Display::SetScanout(uint32_t id, std::shared_ptr<Surface> surface, const Rect& rect) {
+  LeaveDmabuf(heads_[id]);
   heads_[id].scanout.Show(std::move(surface), rect);
 }
 
-void Display::DisableScanout(uint32_t id) { heads_[id].scanout.Disable(); }
+void Display::DisableScanout(uint32_t id) {
+  LeaveDmabuf(heads_[id]);
+  heads_[id].scanout.Disable();
+}
 
 void Display::NoteChanges(Surface& surface, const Rect& rect) {
   if (surface.changed().empty()) return;
@@ -79,6 +83,7 @@ void Display::MoveCursor(const virtio_gpu_cursor_pos& pos) {
 
 void Display::Reset() {
   for (Head& head : heads_) {
+    LeaveDmabuf(head);
     head.scanout.Disable();
     if (head.cursor.visible) {
       head.cursor.Forget();
@@ -91,8 +96,8 @@ void Display::Reset() {
 bool Display::HasNews() const {
   for (const Head& head : heads_) {
     const Rect& rect = head.scanout.rect();
-    if (head.scanout.damaged() || head.cursor.unsent() || rect.width != head.announced_width ||
-        rect.height != head.announced_height)
+    if (head.dmabuf.has_news() || head.scanout.damaged() || head.cursor.unsent() ||
+        rect.width != head.announced_width || rect.height != head.announced_height)
       return true;
   }
   return false;
@@ -132,7 +137,8 @@ bool Display::SendFrame() {
 
 bool Display::PumpHead(uint32_t id) {
   Head& head = heads_[id];
-  if (!Announce(id)) return false;
+  if (!PumpDmabuf(id)) return false;
+  if (!head.dmabuf.shown() && !Announce(id)) return false;
   if (head.cursor.unsent() && !SendCursor(id)) return false;
   while (head.scanout.sending()) {
     if (!SendPart(id)) return false;

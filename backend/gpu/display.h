@@ -14,6 +14,7 @@
 
 #include "backend/gpu/cursor.h"
 #include "backend/gpu/display_channel.h"
+#include "backend/gpu/dmabuf_head.h"
 #include "backend/gpu/scanout.h"
 #include "common/event_loop.h"
 #include "common/stats_page.h"
@@ -27,6 +28,7 @@ class Display {
  public:
   struct Options {
     bool headless = false;  // every head is reported disabled and nothing is shown
+    bool dmabufs = false;   // pictures in GPU memory may be shown as they are
   };
   Display(EventLoop& loop, StatsWriter& stats, Options options);
 
@@ -35,6 +37,11 @@ class Display {
 
   void SetScanout(uint32_t id, std::shared_ptr<Surface> surface, const Rect& rect);
   void DisableScanout(uint32_t id);
+  // Shows all of a picture in GPU memory, without a copy.
+  void SetDmabuf(uint32_t id, std::shared_ptr<const ExportedBuffer> buffer);
+  bool shows_dmabuf(uint32_t id) const { return heads_[id].dmabuf.shown(); }
+  // RESOURCE_FLUSH of a part of it; at most one update a head waits for its viewer.
+  void FlushDmabuf(uint32_t id, const Rect& rect);
   const Scanout& scanout(uint32_t id) const { return heads_[id].scanout; }
   // Tiles that were noted in surface.changed(), all within `rect`, are taken over by the heads that
   // show it.
@@ -68,6 +75,7 @@ class Display {
     Scanout scanout;
     Cursor cursor;
     uint32_t announced_width = 0, announced_height = 0;  // on this socket
+    DmabufHead dmabuf;
   };
   struct Question {
     uint64_t id;
@@ -91,6 +99,11 @@ class Display {
   bool Announce(uint32_t id);
   bool SendCursor(uint32_t id);
   bool SendPart(uint32_t id);
+  // display_dmabufs.cc
+  bool PumpDmabuf(uint32_t id);
+  bool AnnounceDmabuf(uint32_t id);
+  void UpdateDmabuf(uint32_t id);
+  void LeaveDmabuf(Head& head);
 
   EventLoop& loop_;
   StatsWriter& stats_;

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "common/log.h"
+#include "common/unix_socket.h"
 
 namespace rendercar::gpu {
 namespace {
@@ -22,6 +23,8 @@ namespace {
 // beside a guest that redraws 1080p is a third of that with 4 MiB, at the same frames a second
 // (`make bench-vm`). The kernel doubles the number for its own bookkeeping.
 constexpr int kSendBuffer = 64 << 10;
+
+constexpr size_t kMaxMessageWithFd = 64;
 
 int SetSendBuffer(int socket) {
   ::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof(kSendBuffer));
@@ -101,6 +104,32 @@ bool DisplayChannel::Send(uint32_t request, std::span<const std::byte> payload,
   parts[1] = {const_cast<std::byte*>(payload.data()), payload.size()};
   std::copy(pixels.begin(), pixels.end(), parts.begin() + 2);
   return Write(std::span(parts).first(pixels.size() + 2), sizeof(header) + size);
+}
+
+bool DisplayChannel::SendWithFd(uint32_t request, std::span<const std::byte> payload, int fd) {
+  if (!socket_.valid()) return false;
+  const wire::VhostUserGpuHeader header{request, 0, static_cast<uint32_t>(payload.size())};
+  std::array<std::byte, kMaxMessageWithFd> bytes;
+  RC_CHECK(sizeof(header) + payload.size() <= bytes.size(), "a display message of unknown size");
+  std::memcpy(bytes.data(), &header, sizeof(header));
+  std::copy(payload.begin(), payload.end(), bytes.begin() + sizeof(header));
+  const auto message = std::span(bytes).first(sizeof(header) + payload.size());
+  if (unsent_.empty() && HasRoomFor(message.size())) {
+    const auto sent = SendWithFds(socket_.get(), message, {&fd, 1});
+    // The descriptor goes with the first byte.
+    if (sent.ok()) {
+      unsent_.insert(unsent_.end(), message.begin() + static_cast<ptrdiff_t>(*sent), message.end());
+      UpdateWatch();
+      return true;
+    }
+    if (!absl::IsUnavailable(sent.status())) {
+      Break("the display socket's other side is gone", false);
+      return false;
+    }
+  }
+  want_writable_ = true;
+  UpdateWatch();
+  return false;
 }
 
 bool DisplayChannel::Write(std::span<const iovec> parts, size_t total_bytes) {

@@ -41,6 +41,8 @@ class DisplayChannel {
   // room for all of it or is gone.
   bool Send(uint32_t request, std::span<const std::byte> payload,
             std::span<const iovec> pixels = {});
+  // The same with a descriptor beside it, and without pixels.
+  bool SendWithFd(uint32_t request, std::span<const std::byte> payload, int fd);
 
   // Sends a request that has a reply, behind what is half sent. Handlers are called in the order of
   // the requests, never from inside this call, unless there is no socket or its peer owes

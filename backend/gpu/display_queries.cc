@@ -10,6 +10,7 @@ namespace rendercar::gpu {
 namespace {
 
 constexpr uint64_t kFeatureEdid = uint64_t{1} << wire::VHOST_USER_GPU_PROTOCOL_F_EDID;
+constexpr uint64_t kFeatureDmabuf2 = uint64_t{1} << wire::VHOST_USER_GPU_PROTOCOL_F_DMABUF2;
 
 }  // namespace
 
@@ -21,6 +22,7 @@ void Display::SetSocket(UniqueFd socket) {
   channel_.Replace(std::move(socket));
   for (Head& head : heads_) {
     head.announced_width = head.announced_height = 0;
+    head.dmabuf.StartAnew();
     head.scanout.DamageAll();
     head.cursor.SendAgain();
   }
@@ -34,7 +36,7 @@ void Display::SetSocket(UniqueFd socket) {
 void Display::OnProtocolFeatures(std::span<const std::byte> payload) {
   uint64_t offered = 0;
   if (payload.size() == sizeof(offered)) std::memcpy(&offered, payload.data(), sizeof(offered));
-  protocol_features_ = offered & kFeatureEdid;
+  protocol_features_ = offered & (kFeatureEdid | (options_.dmabufs ? kFeatureDmabuf2 : 0));
   negotiated_ = true;
   features_unsent_ = !payload.empty();
   SendFeatures();

@@ -75,6 +75,14 @@ class FakeRenderer final : public Renderer {
     const Submitted done = std::move(in_flight[index]);
     in_flight.erase(in_flight.begin() + static_cast<ptrdiff_t>(index));
     if (const auto* read = std::get_if<ReadPixels>(&done.command)) Paint(*read);
+    if (const auto* wanted = std::get_if<ExportScanout>(&done.command)) {
+      const auto found = exports.find(wanted->resource_id);
+      if (found == exports.end()) {
+        result = result == RenderResult::kOk ? RenderResult::kRefused : result;
+      } else if (result == RenderResult::kOk) {
+        client_->OnExported(done.token, found->second);
+      }
+    }
     client_->OnComplete(done.token, result);
   }
   void CompleteFirst(RenderResult result = RenderResult::kOk) { CompleteAt(0, result); }
@@ -107,9 +115,10 @@ class FakeRenderer final : public Renderer {
   bool turned_off = false;
   int room = -1;  // commands that are taken yet; -1: any number
   int starts = 0, flushes = 0, memory_tables = 0;
-  std::vector<Submitted> log;            // of the renderer that runs
-  std::vector<Submitted> in_flight;      // that a completion is due of
-  std::map<uint32_t, uint32_t> colours;  // of each resource's pixels
+  std::vector<Submitted> log;                                         // of the renderer that runs
+  std::vector<Submitted> in_flight;                                   // that a completion is due of
+  std::map<uint32_t, std::shared_ptr<const ExportedBuffer>> exports;  // by resource
+  std::map<uint32_t, uint32_t> colours;                               // of each resource's pixels
 
  private:
   class Pixels final : public SharedPixels {

@@ -50,6 +50,9 @@ class GpuDevice {
     Limits limits;
     RendererCapabilities capabilities;
     bool headless = false;  // every head is reported disabled and no picture is sent
+    // 3D scanouts are shown from GPU memory where the renderer can hand it out: for frontends whose
+    // display has OpenGL, since the others lose such pictures.
+    bool dmabufs = false;
   };
 
   static std::unique_ptr<GpuDevice> Create(const Dependencies& dependencies, Options options);

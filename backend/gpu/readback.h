@@ -19,6 +19,8 @@ struct Readback {
   // What the head shows: private, so that the renderer cannot change it while it is sent. Kept when
   // the renderer dies and over page flips.
   std::shared_ptr<Surface> surface;
+  // Whether the head is to show the resource's own memory, which has been asked for.
+  bool awaits_export = false;
   uint64_t token = 0;  // of the read in flight; 0: none
   Rect reading;        // in the head's own pixels
   Rect wanted;

@@ -15,6 +15,7 @@
 #include "backend/guest/guest_memory.h"
 #include "common/shared_memory.h"
 #include "common/status.h"
+#include "common/unique_fd.h"
 
 namespace rendercar::gpu {
 
@@ -107,9 +108,14 @@ struct ReadPixels {
   uint64_t offset_bytes = 0;  // of the box's first pixel
   uint32_t stride_bytes = 0;
 };
+// Hands out the memory of a resource, for a display that can show it without a copy; completes with
+// kRefused where the renderer cannot.
+struct ExportScanout {
+  uint32_t resource_id = 0;
+};
 using RenderCommand = std::variant<CreateContext, DestroyContext, AttachResource, DetachResource,
                                    CreateResource3d, UnrefResource, AttachBacking, DetachBacking,
-                                   Transfer, Submit3d, ReadPixels, CreateBlob>;
+                                   Transfer, Submit3d, ReadPixels, CreateBlob, ExportScanout>;
 
 // When a command's completion is told.
 enum class Completion : uint32_t {
@@ -143,6 +149,17 @@ class SharedPixels {
   virtual std::span<const std::byte> bytes() const = 0;
 };
 
+// A picture in GPU memory (a dmabuf), as DRM describes it.
+struct ExportedBuffer {
+  static constexpr uint64_t kNoModifier = 0x00ffffffffffffff;  // DRM_FORMAT_MOD_INVALID
+
+  UniqueFd fd;
+  uint32_t width = 0, height = 0, stride_bytes = 0, offset_bytes = 0;
+  uint32_t fourcc = 0;  // DRM_FORMAT_*
+  uint64_t modifier = kNoModifier;
+  bool y_0_top = false;  // the first row is the topmost
+};
+
 // Called on the device's work thread, never from inside a call to Renderer (but for Quiesce and
 // Reset).
 class RendererClient {
@@ -152,6 +169,9 @@ class RendererClient {
   // in no promised order among timelines; on one timeline kFenced ones come in order. A token never
   // completes twice, whatever a hostile renderer writes.
   virtual void OnComplete(uint64_t token, RenderResult result) = 0;
+  // What an ExportScanout handed out; its OnComplete with kOk follows. The values come from the
+  // renderer and are only within bounds; the descriptor's memory cannot shrink.
+  virtual void OnExported(uint64_t token, std::shared_ptr<const ExportedBuffer> buffer) = 0;
   // virglrenderer put the context into its error state: its later commands do nothing.
   virtual void OnContextError(uint32_t ctx_id) = 0;
   // The renderer is gone; every token in flight was completed with kRendererDied just before.

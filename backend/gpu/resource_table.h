@@ -34,6 +34,9 @@ struct Resource {
 
   // 3D: the parameters to make it (anew) with; of a 2D resource since its promotion.
   std::optional<CreateResource3d> create3d;
+  // Its memory, where the renderer hands it out.
+  std::shared_ptr<const ExportedBuffer> exported;
+  bool cannot_export = false;
   // Uploads that filled a whole level, by level: done again in a new renderer.
   std::vector<Transfer> uploads;
 

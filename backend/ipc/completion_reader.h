@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <variant>
 
 #include "backend/ipc/in_flight.h"
@@ -17,6 +18,7 @@ namespace rendercar::ipc {
 struct Completed {
   uint64_t token = 0;
   gpu::RenderResult result = gpu::RenderResult::kOk;
+  std::shared_ptr<const gpu::ExportedBuffer> exported = nullptr;
 };
 struct ContextFailed {
   uint32_t ctx_id = 0;

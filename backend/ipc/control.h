@@ -1,6 +1,6 @@
-// The control socket beside the rings (SOCK_SEQPACKET, device to renderer only): carries what rings
-// cannot, descriptors, and wakes a sleeping renderer. The device never reads from it, so a hostile
-// renderer cannot answer with anything.
+// The control socket beside the rings (SOCK_SEQPACKET): carries what rings cannot, descriptors, and
+// wakes a sleeping renderer. The device reads from it only for a picture that it has asked for
+// (export_message.h), so a hostile renderer cannot answer with anything else.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 

@@ -268,6 +268,8 @@ void ProcessRenderer::Dispatch() {
     const LinkEvent event = std::move(events_.front());
     events_.pop_front();
     if (const auto* completed = std::get_if<Completed>(&event)) {
+      if (completed->exported != nullptr)
+        client_->OnExported(completed->token, completed->exported);
       client_->OnComplete(completed->token, completed->result);
     } else if (const auto* failed = std::get_if<ContextFailed>(&event)) {
       client_->OnContextError(failed->ctx_id);

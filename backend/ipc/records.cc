@@ -24,12 +24,14 @@ inline constexpr RecordType kTypeOf<gpu::CreateResource3d> = RecordType::kCreate
 template <>
 inline constexpr RecordType kTypeOf<gpu::UnrefResource> = RecordType::kUnrefResource;
 template <>
+inline constexpr RecordType kTypeOf<gpu::ExportScanout> = RecordType::kExportScanout;
+template <>
 inline constexpr RecordType kTypeOf<gpu::DetachBacking> = RecordType::kDetachBacking;
 
 static_assert(sizeof(gpu::CreateContext) == 76 && sizeof(gpu::CreateResource3d) == 44);
 static_assert(sizeof(gpu::DestroyContext) == 4 && sizeof(gpu::AttachResource) == 8 &&
               sizeof(gpu::DetachResource) == 8 && sizeof(gpu::UnrefResource) == 4 &&
-              sizeof(gpu::DetachBacking) == 4);
+              sizeof(gpu::DetachBacking) == 4 && sizeof(gpu::ExportScanout) == 4);
 
 size_t Padded(size_t body_bytes) {
   return (sizeof(RecordHeader) + body_bytes + kRecordAlign - 1) / kRecordAlign * kRecordAlign;
@@ -230,6 +232,8 @@ absl::Status RecordDecoder::DecodeBody(std::span<const std::byte> body, Record& 
       return GetCommand<gpu::CreateResource3d>(body, record);
     case RecordType::kUnrefResource:
       return GetCommand<gpu::UnrefResource>(body, record);
+    case RecordType::kExportScanout:
+      return GetCommand<gpu::ExportScanout>(body, record);
     case RecordType::kDetachBacking:
       return GetCommand<gpu::DetachBacking>(body, record);
     case RecordType::kAttachBacking:

@@ -33,6 +33,7 @@ enum class RecordType : uint16_t {
   kUsePixels,   // the shared pixels of that id, which the control socket brought
   kDropPixels,  // forget them
   kCreateBlob,
+  kExportScanout,
 };
 
 // Records start at multiples of kRecordAlign; virglrenderer wants its commands aligned to 8.

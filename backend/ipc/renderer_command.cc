@@ -16,6 +16,7 @@ std::vector<std::string> RendererCommand::ServeArgv() const {
   std::vector<std::string> argv{program, "--serve", absl::StrCat("--spin-us=", spin_us)};
   if (!render_node.empty()) argv.push_back("--render-node=" + render_node);
   if (!capset_digest.empty()) argv.push_back("--expect-capsets=" + capset_digest);
+  if (export_scanouts) argv.push_back("--export-scanouts");
   if (data_limit_mib != 0) argv.push_back(absl::StrCat("--data-limit-mib=", data_limit_mib));
   return argv;
 }

@@ -14,6 +14,7 @@ struct RendererCommand {
   std::string capset_digest;    // CapsetDigest of what the guest was promised; empty: anything
   uint64_t data_limit_mib = 0;  // RLIMIT_DATA; 0: none
   uint32_t spin_us = 20;        // looking for a command before sleeping
+  bool export_scanouts = false;
 
   std::vector<std::string> ServeArgv() const;
   std::vector<std::string> ProbeArgv() const;

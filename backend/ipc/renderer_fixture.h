@@ -27,6 +27,9 @@ class RecordingClient final : public gpu::RendererClient {
     order.push_back(token);
     if (on_event) on_event();
   }
+  void OnExported(uint64_t token, std::shared_ptr<const gpu::ExportedBuffer> buffer) override {
+    exported[token] = std::move(buffer);
+  }
   void OnContextError(uint32_t ctx_id) override { failed_contexts.push_back(ctx_id); }
   void OnRendererDied(const gpu::RendererDeath& death) override {
     deaths.push_back(death);
@@ -36,6 +39,7 @@ class RecordingClient final : public gpu::RendererClient {
 
   std::map<uint64_t, gpu::RenderResult> results;
   std::vector<uint64_t> order;
+  std::map<uint64_t, std::shared_ptr<const gpu::ExportedBuffer>> exported;
   std::vector<uint32_t> failed_contexts;
   std::vector<gpu::RendererDeath> deaths;
   int writable = 0;

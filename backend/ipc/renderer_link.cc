@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "backend/ipc/exit_reason.h"
+#include "backend/ipc/export_message.h"
 #include "common/unix_socket.h"
 
 namespace rendercar::ipc {
@@ -115,6 +116,7 @@ absl::Status RendererLink::Write(const gpu::RenderCommand& command, gpu::Complet
   RC_RETURN_IF_ERROR(CheckRoom(size));
   WriteRecord(commands_.Reserve(size), Header(in_flight_.next_seq(), completion, timeline),
               command);
+  if (std::holds_alternative<gpu::ExportScanout>(command)) exports_[token] = in_flight_.next_seq();
   in_flight_.Add(token, ContextId(command), completion, commands_.tail() + size);
   commands_.Commit(size);
   return absl::OkStatus();
@@ -126,6 +128,32 @@ absl::Status RendererLink::WriteInternal(RecordType type, uint64_t value) {
                       Header(in_flight_.next_seq(), gpu::Completion::kNone, {}), type, value);
   in_flight_.Add(0, 0, gpu::Completion::kNone, commands_.tail() + kInternalRecordBytes);
   commands_.Commit(kInternalRecordBytes);
+  return absl::OkStatus();
+}
+
+absl::Status RendererLink::Collect(std::deque<LinkEvent>& events) {
+  const size_t before = events.size();
+  const absl::Status collected = completions_.Collect(commands_, in_flight_, events);
+  if (exports_.empty()) return collected;
+  const absl::Status taken = TakeExports(events, before);
+  return collected.ok() ? taken : collected;
+}
+
+absl::Status RendererLink::TakeExports(std::deque<LinkEvent>& events, size_t first) {
+  for (size_t i = first; i < events.size(); ++i) {
+    auto* completed = std::get_if<Completed>(&events[i]);
+    const auto found = completed == nullptr ? exports_.end() : exports_.find(completed->token);
+    if (found == exports_.end()) continue;
+    const uint64_t seq = found->second;
+    exports_.erase(found);
+    if (completed->result != gpu::RenderResult::kOk) continue;
+    auto exported = ReceiveExport(control_.get(), seq);
+    if (!exported.ok()) {
+      completed->result = gpu::RenderResult::kRefused;
+      return exported.status();
+    }
+    completed->exported = *std::move(exported);
+  }
   return absl::OkStatus();
 }
 

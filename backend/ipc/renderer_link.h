@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,9 +41,7 @@ class RendererLink {
 
   // Takes what the renderer has written and appends it to `events`. DataLoss, in words, when it
   // wrote something impossible.
-  absl::Status Collect(std::deque<LinkEvent>& events) {
-    return completions_.Collect(commands_, in_flight_, events);
-  }
+  absl::Status Collect(std::deque<LinkEvent>& events);
   // Sleeps until something may have come or the process has ended, at most until `deadline`. False:
   // too late.
   bool WaitUntil(std::chrono::steady_clock::time_point deadline) const;
@@ -74,11 +73,14 @@ class RendererLink {
   absl::Status Spawn(const Options& options, int command_ring, int completion_ring);
   absl::Status WatchForWaiting();
   absl::Status CheckRoom(size_t size);
+  // Finds the memory of the exports that are complete among `events` from the given one on.
+  absl::Status TakeExports(std::deque<LinkEvent>& events, size_t first);
   gpu::RendererDeath Describe(const ChildEnd& end) const;
 
   RingProducer commands_;
   CompletionReader completions_;
   InFlight in_flight_;
+  std::map<uint64_t, uint64_t> exports_;  // in flight: token -> record
   UniqueFd doorbell_;
   UniqueFd control_;
   UniqueFd waiting_;  // an epoll set of doorbell and pidfd

@@ -202,6 +202,14 @@ Result RenderExecutor::Run(const gpu::Submit3d& c) {
   return Answer(taken);
 }
 
+Result RenderExecutor::Run(const gpu::ExportScanout& c) {
+  if (!formats_.contains(c.resource_id)) return Result::kRefused;
+  auto exported = virgl_->Export(c.resource_id);
+  if (!exported.has_value()) return Result::kRefused;
+  exported_ = *std::move(exported);
+  return Result::kOk;
+}
+
 Result RenderExecutor::Run(const gpu::ReadPixels& c) {
   const auto format = formats_.find(c.resource_id);
   const auto pixels = pixels_.find(c.pixels_id);

@@ -37,6 +37,9 @@ class RenderExecutor {
   void SetPixels(uint32_t id, Mapping pixels) { pixels_[id] = std::move(pixels); }
   void DropPixels(uint32_t id) { pixels_.erase(id); }
 
+  // What the last ExportScanout that succeeded handed out.
+  gpu::ExportedBuffer TakeExported() { return std::move(exported_); }
+
   // Fenced commands are added here by whoever executes them.
   FenceQueue& fences() { return fences_; }
   // The context of the last command that used the GPU; syncs are per context.
@@ -65,6 +68,7 @@ class RenderExecutor {
   gpu::RenderResult Run(const gpu::Submit3d& c);
   gpu::RenderResult Run(const gpu::ReadPixels& c);
   gpu::RenderResult Run(const gpu::CreateBlob& c);
+  gpu::RenderResult Run(const gpu::ExportScanout& c);
   // Finds its host bytes; false when not all of it is in the memory table.
   bool Resolve(Backing& backing);
   bool Attach(uint32_t resource_id, Backing& backing);
@@ -77,6 +81,7 @@ class RenderExecutor {
   std::unordered_map<uint32_t, uint32_t> formats_;  // of each resource
   std::map<uint32_t, Mapping> pixels_;
   std::map<uint32_t, bool> failed_;  // context -> already told
+  gpu::ExportedBuffer exported_;
   std::unique_ptr<Virgl> virgl_;
 };
 

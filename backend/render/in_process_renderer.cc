@@ -85,6 +85,8 @@ absl::StatusOr<std::unique_ptr<gpu::SharedPixels>> InProcessRenderer::AllocatePi
 }
 
 gpu::RenderResult InProcessRenderer::Execute(const gpu::RenderCommand& command) {
+  // One process: nobody to hand memory to.
+  if (std::holds_alternative<gpu::ExportScanout>(command)) return gpu::RenderResult::kRefused;
   const auto* submit = std::get_if<gpu::Submit3d>(&command);
   if (submit == nullptr) return executor_->Execute(command);
   copy_.resize((submit->size_bytes + 7) / 8);

@@ -26,6 +26,7 @@ struct Flags {
   std::string expect_capsets;
   uint64_t data_limit_mib = 0;
   uint32_t spin_us = 20;
+  bool export_scanouts = false;
 };
 
 void AddFlags(CLI::App& app, Flags& flags) {
@@ -37,6 +38,7 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--expect-capsets", flags.expect_capsets,
                  "Digest of the capsets promised to the guest; others end the program");
   app.add_option("--data-limit-mib", flags.data_limit_mib, "Limit of private memory; 0: none");
+  app.add_flag("--export-scanouts", flags.export_scanouts, "Be able to hand pictures out");
   app.add_option("--spin-us", flags.spin_us, "How long to look for a command before sleeping");
 }
 
@@ -64,7 +66,9 @@ int Serve(const Flags& flags, RenderExecutor& executor, RenderServer::Channels c
   RenderServer::Options options;
   options.spin = std::chrono::microseconds(flags.spin_us);
   RenderServer server(std::move(channels), executor, options);
-  if (absl::Status confined = sandbox::ConfineAfterInit(!flags.render_node.empty(), cell);
+  const auto exports =
+      flags.export_scanouts ? sandbox::Exports::kAllowed : sandbox::Exports::kForbidden;
+  if (absl::Status confined = sandbox::ConfineAfterInit(!flags.render_node.empty(), cell, exports);
       !confined.ok())
     return Fail(kProgram, confined);
   const int code = static_cast<int>(server.Run());

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstring>
 
+#include "backend/ipc/export_message.h"
 #include "backend/ipc/in_flight.h"
 #include "common/log.h"
 
@@ -98,7 +99,10 @@ bool RenderServer::ExecuteCommand(const ipc::RecordHeader& header,
   auto& executing = commands_.indexes().executing;
   executing.store(header.seq, std::memory_order_relaxed);
   const auto start = Clock::now();
-  const gpu::RenderResult result = executor_.Execute(command);
+  gpu::RenderResult result = executor_.Execute(command);
+  if (std::holds_alternative<gpu::ExportScanout>(command) && result == gpu::RenderResult::kOk &&
+      !ipc::SendExport(inbox_.fd(), header.seq, executor_.TakeExported()).ok())
+    result = gpu::RenderResult::kRefused;
   executing.store(0, std::memory_order_relaxed);
   const auto completion = static_cast<gpu::Completion>(header.completion);
   if (completion == gpu::Completion::kFenced) {

@@ -17,6 +17,7 @@ constexpr uint32_t kContext = 1, kTexture = 7, kSide = 256, kSurface = 3;
 
 class CountingClient final : public gpu::RendererClient {
  public:
+  void OnExported(uint64_t, std::shared_ptr<const gpu::ExportedBuffer>) override {}
   explicit CountingClient(EpollLoop& loop) : loop_(loop) {}
   void OnComplete(uint64_t, gpu::RenderResult) override {
     if (--left == 0) loop_.Quit();

@@ -27,6 +27,7 @@ namespace {
 static_assert(sizeof(virgl_box) == sizeof(gpu::Box));
 
 // VIRTIO_GPU_CAPSET_VIRGL and VIRTIO_GPU_CAPSET_VIRGL2
+constexpr uint32_t kFlagY0Top = 1;  // VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP
 constexpr uint32_t kCapsetVirgl = 1;
 constexpr uint32_t kCapsetVirgl2 = 2;
 
@@ -224,6 +225,30 @@ bool Virgl::Transfer(const gpu::Transfer& c) {
   }
   return virgl_renderer_transfer_read_iov(c.resource_id, c.ctx_id, c.level, c.stride,
                                           c.layer_stride, &box, c.offset, nullptr, 0) == 0;
+}
+
+std::optional<gpu::ExportedBuffer> Virgl::Export(uint32_t resource_id) {
+  virgl_renderer_resource_info info{};
+  if (virgl_renderer_resource_get_info(static_cast<int>(resource_id), &info) != 0)
+    return std::nullopt;
+  int fd = -1, stride = 0, offset = 0;
+  if (info.drm_fourcc == 0 ||
+      virgl_renderer_get_fd_for_texture2(info.tex_id, &fd, &stride, &offset) != 0 || fd < 0)
+    return std::nullopt;
+  gpu::ExportedBuffer buffer;
+  buffer.fd = UniqueFd(fd);
+  buffer.width = info.width;
+  buffer.height = info.height;
+  buffer.stride_bytes = static_cast<uint32_t>(stride);
+  buffer.offset_bytes = static_cast<uint32_t>(offset);
+  buffer.fourcc = static_cast<uint32_t>(info.drm_fourcc);
+  buffer.y_0_top = (info.flags & kFlagY0Top) != 0;
+#ifdef RENDERCAR_VIRGL_LOG_CALLBACK  // as old as the call that knows modifiers
+  virgl_renderer_resource_info_ext extended{};
+  if (virgl_renderer_resource_get_info_ext(static_cast<int>(resource_id), &extended) == 0)
+    buffer.modifier = extended.modifiers;
+#endif
+  return buffer;
 }
 
 bool Virgl::ReadBack(uint32_t resource_id, const gpu::Box& box, uint32_t stride_bytes,

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -49,6 +50,9 @@ class Virgl {
   void DetachBacking(uint32_t resource_id);
   // Guest backing to host resource or back.
   bool Transfer(const gpu::Transfer& c);
+  // The resource's memory as a dmabuf; nullopt where it cannot be had (no GBM, a format that DRM
+  // does not name).
+  std::optional<gpu::ExportedBuffer> Export(uint32_t resource_id);
   // Level 0 of the resource into `out`, `stride_bytes` a row, in its own format.
   bool ReadBack(uint32_t resource_id, const gpu::Box& box, uint32_t stride_bytes,
                 std::span<std::byte> out);

@@ -204,7 +204,8 @@ absl::Status ConfineBeforeInit(const std::string& render_node, const RendererLim
   return absl::OkStatus();
 }
 
-absl::Status ConfineAfterInit(bool has_render_node, std::atomic<uint32_t>* forbidden_call) {
+absl::Status ConfineAfterInit(bool has_render_node, std::atomic<uint32_t>* forbidden_call,
+                              Exports exports) {
   if (!CallsCanBeConfined()) {
     log::Warning("built with sanitizers: no seccomp filter");
     return absl::OkStatus();
@@ -212,6 +213,7 @@ absl::Status ConfineAfterInit(bool has_render_node, std::atomic<uint32_t>* forbi
   CallPolicy policy;
   policy.allowed = AllowedCalls();
   if (has_render_node) AllowGpuCalls(policy.allowed);
+  if (exports == Exports::kAllowed) policy.allowed.push_back(Call("sendmsg"));
   policy.refused = RefusedCalls(has_render_node);
   policy.refused_errno = EACCES;
   policy.missing = {Call("clone3"), Call("get_mempolicy")};

@@ -20,9 +20,13 @@ struct RendererLimits {
 // libraries and configuration to read, `render_node` to use. Before any thread starts.
 absl::Status ConfineBeforeInit(const std::string& render_node, const RendererLimits& limits);
 
+// Whether descriptors may be sent on sockets that are open already.
+enum class Exports { kForbidden, kAllowed };
+
 // Seccomp on all threads. No file can be opened any more, no socket, no program, no other process.
 // Calls on the render node stay when there is one.
-absl::Status ConfineAfterInit(bool has_render_node, std::atomic<uint32_t>* forbidden_call);
+absl::Status ConfineAfterInit(bool has_render_node, std::atomic<uint32_t>* forbidden_call,
+                              Exports exports = Exports::kForbidden);
 
 // False in builds with sanitizers, where ConfineAfterInit does nothing but warn.
 bool CallsCanBeConfined();

@@ -60,6 +60,23 @@ struct VhostUserGpuUpdate {
   uint32_t width;
   uint32_t height;
 };
+// A dmabuf comes along; without one the scanout is disabled.
+struct VhostUserGpuDmabufScanout {
+  uint32_t scanout_id;
+  uint32_t x;
+  uint32_t y;
+  uint32_t width;
+  uint32_t height;
+  uint32_t fd_width;
+  uint32_t fd_height;
+  uint32_t fd_stride;
+  uint32_t fd_flags;
+  uint32_t fd_drm_fourcc;
+};
+struct VhostUserGpuDmabufScanout2 {
+  VhostUserGpuDmabufScanout dmabuf_scanout;
+  uint64_t modifier;
+};
 struct VhostUserGpuEdidRequest {
   uint32_t scanout_id;
 };
@@ -69,13 +86,21 @@ static_assert(sizeof(VhostUserGpuCursorPos) == 12);
 static_assert(sizeof(VhostUserGpuCursorUpdate) == 20 + 16384);
 static_assert(sizeof(VhostUserGpuScanout) == 12);
 static_assert(sizeof(VhostUserGpuUpdate) == 20);
+static_assert(sizeof(VhostUserGpuDmabufScanout) == 40);
+static_assert(sizeof(VhostUserGpuDmabufScanout2) == 48);
 static_assert(sizeof(VhostUserGpuEdidRequest) == 4);
 
 // The longest reply that there is: header and EDID.
 inline constexpr size_t kMaxDisplayReplyBytes =
     sizeof(VhostUserGpuHeader) + sizeof(virtio_gpu_resp_edid);
 
-// How many payload bytes a reply to `request` has; 0 for requests without one.
+constexpr bool HasReply(uint32_t request) {
+  return request == VHOST_USER_GPU_GET_PROTOCOL_FEATURES ||
+         request == VHOST_USER_GPU_GET_DISPLAY_INFO || request == VHOST_USER_GPU_GET_EDID ||
+         request == VHOST_USER_GPU_DMABUF_UPDATE;
+}
+
+// How many payload bytes a reply to `request` has.
 constexpr size_t ReplyPayloadBytes(uint32_t request) {
   switch (request) {
     case VHOST_USER_GPU_GET_PROTOCOL_FEATURES:
@@ -92,7 +117,7 @@ constexpr size_t ReplyPayloadBytes(uint32_t request) {
 // Whether `header` can start a reply: the flag is set, the request has a reply, the size is that
 // reply's. Syntax only; whether it was asked for is the reader's to know.
 constexpr bool IsReply(const VhostUserGpuHeader& header) {
-  return header.flags == VHOST_USER_GPU_MSG_FLAG_REPLY && ReplyPayloadBytes(header.request) != 0 &&
+  return header.flags == VHOST_USER_GPU_MSG_FLAG_REPLY && HasReply(header.request) &&
          header.size == ReplyPayloadBytes(header.request);
 }
 

@@ -49,8 +49,7 @@ struct Format {
 class TextureFormat : public Textures, public testing::WithParamInterface<Format> {};
 
 TEST_P(TextureFormat, IsShownWithTheRightColoursOrRefused) {
-  const uint32_t made =
-      gpu().TypeOf(ResourceCreate3d(kTexture, kSide, kSide, GetParam().format));
+  const uint32_t made = gpu().TypeOf(ResourceCreate3d(kTexture, kSide, kSide, GetParam().format));
   if (made != kOk) {  // virglrenderer has no such texture on this OpenGL
     EXPECT_EQ(made, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
     EXPECT_NE(GetParam().format, uint32_t{VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM});  // Linux's own
