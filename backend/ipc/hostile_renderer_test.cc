@@ -101,6 +101,25 @@ TEST_F(HostileRendererTest, a_flood_of_context_errors_is_found_out) {
   ExpectFoundOut("flood-context-errors");
   EXPECT_LE(client.failed_contexts.size(), 3u);
 }
+TEST_F(HostileRendererTest, memory_that_was_promised_and_not_sent_is_found_out) {
+  for (const char* behaviour : {"export-nothing", "export-a-file", "export-to-others"}) {
+    client.deaths.clear();
+    const auto renderer = Make(behaviour);
+    const uint64_t token = Send(*renderer, gpu::ExportScanout{7});
+    RunUntil([&] { return !client.deaths.empty(); });
+    EXPECT_EQ(client.deaths[0].kind, Kind::kProtocol) << behaviour;
+    EXPECT_NE(client.results[token], RenderResult::kOk) << behaviour;
+    EXPECT_TRUE(client.exported.empty()) << behaviour;
+  }
+}
+TEST_F(HostileRendererTest, memory_that_is_asked_for_comes_with_its_token) {
+  const auto renderer = Make("export");
+  const uint64_t token = Send(*renderer, gpu::ExportScanout{7});
+  RunUntilComplete(token);
+  EXPECT_EQ(client.results[token], RenderResult::kOk);
+  ASSERT_EQ(client.exported.count(token), 1u);
+  EXPECT_EQ(client.exported[token]->width, 16u);
+}
 TEST_F(HostileRendererTest, a_stuffed_doorbell_blocks_nobody) {
   EXPECT_EQ(DeathOf("stuff-doorbell").kind, Kind::kHung);
 }

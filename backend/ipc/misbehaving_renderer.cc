@@ -11,10 +11,13 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "backend/ipc/control.h"
+#include "backend/ipc/export_message.h"
 #include "backend/ipc/records.h"
 #include "backend/ipc/ring.h"
+#include "common/shared_memory.h"
 
 namespace rendercar::ipc {
 namespace {
@@ -88,6 +91,20 @@ void FloodContextErrors(Ends& ends) {
     if (ends.completions.TakeSleeper()) ends.Ring();
   }
 }
+// Memory for the first command, as if it were an ExportScanout.
+void ExportTo(Ends& ends, uint64_t seq, UniqueFd fd) {
+  gpu::ExportedBuffer buffer;
+  buffer.fd = std::move(fd);
+  buffer.width = buffer.height = 16;
+  buffer.stride_bytes = 64;
+  SendExport(kControlFd, seq, buffer).IgnoreError();
+  ends.Write(CompletionKind::kComplete, 1, 0);
+}
+void Export(Ends& ends) { ExportTo(ends, 1, *CreateSealedMemory("exported", 1024)); }
+void ExportToOthers(Ends& ends) { ExportTo(ends, 2, *CreateSealedMemory("exported", 1024)); }
+void ExportAFile(Ends& ends) {
+  ExportTo(ends, 1, UniqueFd(::open("/etc/passwd", O_RDONLY | O_CLOEXEC)));
+}
 // Tries to make the device's doorbell block whoever touches it.
 void StuffDoorbell(Ends&) {
   ::fcntl(kDoorbellFd, F_SETFL, 0);
@@ -115,6 +132,10 @@ const std::map<std::string, std::function<void(Ends&)>>& AfterFirstCommand() {
       {"crooked-tail", CrookedTail},
       {"garbage", Garbage},
       {"flood-context-errors", FloodContextErrors},
+      {"export", Export},
+      {"export-nothing", [](Ends& ends) { ends.Write(CompletionKind::kComplete, 1, 0); }},
+      {"export-a-file", ExportAFile},
+      {"export-to-others", ExportToOthers},
       {"stuff-doorbell", StuffDoorbell},
       {"sleep-forever", SleepForever},
       {"never-consume", [](Ends&) {}}};
