@@ -96,7 +96,7 @@ void Display::Reset() {
 bool Display::HasNews() const {
   for (const Head& head : heads_) {
     const Rect& rect = head.scanout.rect();
-    if (head.dmabuf.has_news() || head.scanout.damaged() || head.cursor.unsent() ||
+    if ((negotiated_ && head.dmabuf.has_news()) || head.scanout.damaged() || head.cursor.unsent() ||
         rect.width != head.announced_width || rect.height != head.announced_height)
       return true;
   }

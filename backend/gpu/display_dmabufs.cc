@@ -36,14 +36,16 @@ void Display::FlushDmabuf(uint32_t id, const Rect& rect) {
 
 void Display::LeaveDmabuf(Head& head) {
   if (!head.dmabuf.shown()) return;
-  // A viewer that was never told has nothing to leave.
-  const bool told = !head.dmabuf.unannounced;
-  head.dmabuf = {nullptr, false, told, false, {}};
+  const bool told = head.dmabuf.viewer_has_one;
+  head.dmabuf = {};
+  head.dmabuf.left = told;
   head.announced_width = head.announced_height = 0;
 }
 
 bool Display::PumpDmabuf(uint32_t id) {
   DmabufHead& dmabuf = heads_[id].dmabuf;
+  // How to announce it depends on what the frontend can.
+  if (!negotiated_) return true;
   if (dmabuf.left) {
     const wire::VhostUserGpuDmabufScanout none{id, 0, 0, 0, 0, 0, 0, 0, 0, 0};
     if (!channel_.Send(wire::VHOST_USER_GPU_DMABUF_SCANOUT, Bytes(none))) return false;
@@ -80,6 +82,7 @@ bool Display::AnnounceDmabuf(uint32_t id) {
                                               Bytes(scanout.dmabuf_scanout), buffer.fd.get());
   if (!sent) return false;
   head.dmabuf.unannounced = false;
+  head.dmabuf.viewer_has_one = true;
   // Pixels, should they come back, are announced anew.
   head.announced_width = head.announced_height = 0;
   return true;

@@ -13,6 +13,7 @@ namespace rendercar::gpu {
 struct DmabufHead {
   std::shared_ptr<const ExportedBuffer> buffer;  // null: the head shows pixels, or nothing
   bool unannounced = false;                      // the viewer does not know `buffer` yet
+  bool viewer_has_one = false;                   // it was told of this one, or of one before
   bool left = false;      // the viewer still shows one that we do not show any more
   bool awaiting = false;  // the viewer has not shown the last update yet
   Rect damage;
@@ -21,7 +22,7 @@ struct DmabufHead {
   bool has_news() const { return left || unannounced || (!awaiting && !damage.empty()); }
   // The viewer's socket is another one: it knows nothing.
   void StartAnew() {
-    left = awaiting = false;
+    viewer_has_one = left = awaiting = false;
     unannounced = shown();
     if (shown()) damage = {0, 0, buffer->width, buffer->height};
   }
