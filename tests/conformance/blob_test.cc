@@ -148,5 +148,34 @@ TEST_F(Blob, OfTheGuestIsMadeKnownToVirglWhenAStreamNamesIt) {
   EXPECT_EQ(gpu().TypeOf(ResourceUnref(kId)), kOk);
 }
 
+TEST_F(Blob, AContextOfACapabilitySetHasTimelinesOfItsOwn) {
+  BootWithBlobs(/*virgl=*/true);
+  if ((vm().frontend().offered_features() & Bit(VIRTIO_GPU_F_CONTEXT_INIT)) == 0)
+    GTEST_SKIP() << "SKIPPED: the backend finds no virglrenderer that works here";
+  auto create = CtxCreate(1, "virgl2");
+  create.context_init = 77;  // not offered
+  EXPECT_EQ(gpu().TypeOf(create), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+  create.context_init = 2;
+  ASSERT_EQ(gpu().TypeOf(create), kOk);
+  VirglEncoder nop;
+  nop.Nop();
+  for (uint8_t ring = 0; ring < 64; ++ring) {
+    auto submit =
+        Fenced(Submit3d(1, static_cast<uint32_t>(nop.bytes().size())), (uint64_t{ring} << 40) + 1);
+    submit.hdr.flags |= VIRTIO_GPU_FLAG_INFO_RING_IDX;
+    submit.hdr.ring_idx = ring;
+    const absl::StatusOr<GpuResponse> answer = gpu().Call(submit, nop.bytes());
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    EXPECT_EQ(answer->type(), kOk);
+    EXPECT_EQ(answer->header().fence_id, (uint64_t{ring} << 40) + 1);
+    EXPECT_EQ(answer->header().ring_idx, ring);
+    EXPECT_EQ(answer->header().ctx_id, 1U);
+  }
+  auto beyond = Fenced(Submit3d(1, static_cast<uint32_t>(nop.bytes().size())), 9);
+  beyond.hdr.flags |= VIRTIO_GPU_FLAG_INFO_RING_IDX;
+  beyond.hdr.ring_idx = 64;
+  EXPECT_EQ(gpu().TypeOf(beyond, nop.bytes()), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+}
+
 }  // namespace
 }  // namespace rendercar::frontend
