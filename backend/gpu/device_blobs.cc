@@ -157,7 +157,8 @@ std::shared_ptr<Surface> Device::MakeHeadSurface(uint32_t scanout_id, const Rect
     for (const Surface* other : {readbacks_[id].surface.get(), blob_views_[id].surface.get()})
       if (other != nullptr) bytes += other->stride_bytes() * other->height();
   }
-  if (!resources_.HasBytes(bytes)) return nullptr;
+  // Beside the resources: a guest that has used up its share of those still gets its screen.
+  if (bytes > options_.limits.resource_bytes) return nullptr;
   auto surface = Surface::Create(rect.width, rect.height);
   return surface.ok() ? *std::move(surface) : nullptr;
 }

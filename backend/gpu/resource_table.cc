@@ -14,7 +14,8 @@ ResourceTable::ResourceTable(const Limits& limits, StatsWriter& stats)
 }
 
 bool ResourceTable::HasRoom(uint64_t host_bytes) const {
-  return resources_.size() < limits_.resources && HasBytes(host_bytes);
+  return resources_.size() < limits_.resources && host_bytes <= limits_.resource_bytes &&
+         host_bytes_ <= limits_.resource_bytes - host_bytes;
 }
 
 Resource& ResourceTable::Add(std::unique_ptr<Resource> resource) {

@@ -66,11 +66,6 @@ class ResourceTable {
   }
   // Whether another resource of `host_bytes` stays within the limits.
   bool HasRoom(uint64_t host_bytes) const;
-  // Whether so many bytes besides those of the resources do.
-  bool HasBytes(uint64_t host_bytes) const {
-    return host_bytes <= limits_.resource_bytes &&
-           host_bytes_ <= limits_.resource_bytes - host_bytes;
-  }
   // The id must be free, and HasRoom.
   Resource& Add(std::unique_ptr<Resource> resource);
   void Remove(uint32_t id);
