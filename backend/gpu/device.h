@@ -82,7 +82,7 @@ class Device final : public GpuDevice, private RendererClient {
   // Whether it may be made; else the call has been answered.
   bool CheckCreateBlob(Call& call, const wire::CreateBlobRequest& request);
   static CreateBlob BlobCommand(const Resource& resource);
-  bool ShowBlobOn(uint32_t scanout_id, BlobView view);
+  bool ShowBlobOn(uint32_t scanout_id, const Resource& resource, BlobView view);
   // A head's own picture; null when the host or the limit of bytes has no room for it.
   std::shared_ptr<Surface> MakeHeadSurface(uint32_t scanout_id, const Rect& rect);
   void FlushBlob(Call& call, const Resource& resource, const Rect& rect);

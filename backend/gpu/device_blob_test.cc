@@ -82,6 +82,13 @@ TEST_F(Blob, GuestMemoryIsShownWithoutATransfer) {
   EXPECT_EQ((Read()[{0, 0x00445566}]), 32u);
 }
 
+TEST_F(Blob, IsShownAsItIsFromTheStart) {
+  Create(1);
+  Paint(0x00112233);
+  ASSERT_EQ(Show(0, 1), kOk);
+  EXPECT_EQ(Read(), (Seen{{{0, 0x00112233}, kBytes}}));
+}
+
 TEST_F(Blob, WhatDidNotChangeIsNotSent) {
   Create(1);
   Show(0, 1);
@@ -152,6 +159,7 @@ TEST_F(Blob, UnrefAndDisableEndTheHead) {
   Create(1);
   Show(0, 1);
   Show(1, 1);
+  Read();
   EXPECT_EQ(Show(0, 0, {}, {}), kOk);
   EXPECT_EQ(device_.Unref(1), kOk);
   EXPECT_EQ(device_.Flush(1, kAll), kBadResource);

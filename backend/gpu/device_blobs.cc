@@ -129,7 +129,7 @@ void Device::Do(Call& call, const virtio_gpu_set_scanout_blob& request) {
   }
   const BlobView view{resource->id, rect, request.offsets[0], request.strides[0], format->order,
                       nullptr,      true};
-  if (!ShowBlobOn(request.scanout_id, view)) {
+  if (!ShowBlobOn(request.scanout_id, *resource, view)) {
     return Fail(call, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, StatsError::kOutOfMemory,
                 "the host has no memory for the picture, or over the limit of bytes");
   }
@@ -137,7 +137,7 @@ void Device::Do(Call& call, const virtio_gpu_set_scanout_blob& request) {
   Ok(call);
 }
 
-bool Device::ShowBlobOn(uint32_t scanout_id, BlobView view) {
+bool Device::ShowBlobOn(uint32_t scanout_id, const Resource& resource, BlobView view) {
   BlobView& shown = blob_views_[scanout_id];
   // A page flip: the picture before stays until the next flush.
   const bool same_size = shown.surface != nullptr && shown.rect.width == view.rect.width &&
@@ -145,6 +145,8 @@ bool Device::ShowBlobOn(uint32_t scanout_id, BlobView view) {
   view.surface = same_size ? shown.surface : MakeHeadSurface(scanout_id, view.rect);
   if (view.surface == nullptr) return false;
   shown = std::move(view);
+  // A new picture starts as what is there.
+  if (!same_size && !options_.headless) CopyBlob(shown, resource, shown.rect);
   readbacks_[scanout_id] = {};
   display_.SetScanout(scanout_id, shown.surface, {0, 0, shown.rect.width, shown.rect.height});
   return true;
