@@ -72,7 +72,7 @@ TEST(GuestMemoryTest, a_prefix_ends_where_its_region_ends) {
 TEST(GuestMemoryTest, a_region_may_start_in_the_middle_of_a_page_of_its_file) {
   FakeGuestMemory guest({8192});
   guest.Write<uint8_t>(kBase + 5000, 77);
-  UniqueFd fd(::dup(guest.fd(0)));
+  UniqueFd fd(::fcntl(guest.fd(0), F_DUPFD_CLOEXEC, 0));
   const auto memory = MapOne(Describe(0x1000, 3000, 5000, std::move(fd)));
   ASSERT_TRUE(memory.ok()) << memory.status();
   EXPECT_EQ((*memory)->Translate(0x1000, 3000)->front(), std::byte{77});
@@ -80,7 +80,7 @@ TEST(GuestMemoryTest, a_region_may_start_in_the_middle_of_a_page_of_its_file) {
 
 TEST(GuestMemoryTest, impossible_regions_are_refused_with_a_sentence) {
   FakeGuestMemory guest({4096});
-  const auto fd = [&] { return UniqueFd(::dup(guest.fd(0))); };
+  const auto fd = [&] { return UniqueFd(::fcntl(guest.fd(0), F_DUPFD_CLOEXEC, 0)); };
   EXPECT_FALSE(MapOne(Describe(kBase, 0, 0, fd())).ok());
   EXPECT_FALSE(MapOne(Describe(kBase, 4097, 0, fd())).ok());
   EXPECT_FALSE(MapOne(Describe(kBase, 4096, 1, fd())).ok());
