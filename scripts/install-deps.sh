@@ -97,5 +97,7 @@ if [ ${#qemu_wanted[@]} -gt 0 ]; then
 fi
 if [ ${#libvirt_wanted[@]} -gt 0 ]; then
   say "installing libvirt 11"
+  # Where QEMU brought systemd from backports (a machine that had none), its container part must fit.
+  if [ "$VERSION_ID" = 12 ] && ! is_old systemd 253; then libvirt_wanted+=(systemd-container/bookworm-backports); fi
   apt-get install -y -q --no-install-recommends "${libvirt_wanted[@]}"
 fi
