@@ -122,14 +122,13 @@ class Libvirt:
         self._libvirtd = self._process("libvirtd", self._with_huge_pages(as_user + [find("libvirtd")]), env=environment)
 
     def _with_huge_pages(self, command):
-        """libvirt wants a mounted hugetlbfs, also for memfd; the daemon gets one in a mount namespace of its own."""
+        """libvirt wants a mounted hugetlbfs, also for memfd; where it can be, the daemon gets one in a mount namespace of its own."""
         if os.geteuid() != 0:
             return command
         os.makedirs(self.path("huge"))
-        with open(self.path("config/libvirt/qemu.conf"), "a") as f:
-            f.write(f'hugetlbfs_mount = "{self.path("huge")}"\n')
         mount = f"mount -t hugetlbfs -o uid={self.uid},mode=0700 none {self.path('huge')}"
-        return ["unshare", "--mount", "--propagation", "private", "sh", "-c", f'{mount}; exec "$@"', "sh", *command]
+        told = f"""echo 'hugetlbfs_mount = "{self.path('huge')}"' >> {self.path('config/libvirt/qemu.conf')}"""
+        return ["unshare", "--mount", "--propagation", "private", "sh", "-c", f'{{ {mount} && {told}; }}; exec "$@"', "sh", *command]
 
     def _process(self, name, command, **popen):
         return process.Process(name, command, self.path(f"{name}.txt"), **popen)
