@@ -37,6 +37,7 @@ class PodTest(EndToEndTest):
         except Missing as e:
             raise unittest.SkipTest(str(e)) from e
         env = pod.environment(self.folder)
+        self.addCleanup(pod.release_storage)
         pod.build_images(env, os.environ["RENDERCAR_BIN"], os.path.join(self.folder, "images.log"))
         self.port = free_port()
         with open(YAML) as f:

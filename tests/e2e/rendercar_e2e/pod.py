@@ -68,6 +68,11 @@ def build_images(env, programs, log):
         f.write(wanted)
 
 
+def release_storage():
+    """podman leaves its storage mounted on itself; nobody could remove the folder."""
+    subprocess.run(["umount", os.path.join(STORAGE, "storage/overlay")], stderr=subprocess.DEVNULL)
+
+
 class Pod:
     """`play()`, use, `down()`."""
 
