@@ -66,7 +66,8 @@ absl::StatusOr<IdleWakeups> MeasureIdle(const BackendProgram& program, uint32_t 
     RC_ASSIGN_OR_RETURN(std::unique_ptr<TestVm> vm, BootWithScreen(program));
     vms.push_back(std::move(vm));
   }
-  std::this_thread::sleep_for(std::chrono::seconds(3));  // what follows the start and the last frame ends
+  std::this_thread::sleep_for(
+      std::chrono::seconds(3));  // what follows the start and the last frame ends
   std::vector<ProcessUsage> before;
   for (const auto& vm : vms) before.push_back(vm->backend().tree_usage());
   std::this_thread::sleep_for(duration);
