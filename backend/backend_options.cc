@@ -61,11 +61,6 @@ void AddRendererFlags(CLI::App& app, Options& options) {
       ->option_text("PATH");
   const std::map<std::string, RendererKind> kinds{{"process", RendererKind::kProcess},
                                                   {"null", RendererKind::kNull}};
-  app.add_option("--failover-node", options.failover_nodes,
-                 "Where 3D may move when its render node is gone for good: a path, or software; "
-                 "repeatable. The guest is offered what all of them can do")
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->option_text("PATH");
   app.add_option("--renderer", options.renderer,
                  "Where 3D runs: process (a sandboxed child, default) or null (nowhere)")
       ->transform(CLI::CheckedTransformer(kinds))
@@ -93,10 +88,6 @@ void AddRendererLimitFlags(CLI::App& app, Options& options) {
                  "How long an idle renderer looks for a command before it sleeps")
       ->check(CLI::Range(0, 10'000))
       ->option_text("US");
-  app.add_option("--max-restart-wait-ms", options.max_restart_wait_ms,
-                 "The longest pause before a renderer that died again and again is started")
-      ->check(CLI::Range(1, 600'000))
-      ->option_text("MS");
   app.add_option("--max-renderer-deaths", options.max_renderer_deaths,
                  "So many deaths by the guest's commands within a minute turn 3D off")
       ->check(CLI::PositiveNumber)
@@ -122,25 +113,6 @@ void AddLimitFlags(CLI::App& app, gpu::Limits& limits) {
   group->add_option("--max-contexts", limits.contexts, "3D contexts")->option_text("N");
   group->add_option("--max-backing-entries", limits.backing_entries, "Backing entries a resource")
       ->option_text("N");
-  group
-      ->add_option("--max-all-backing-entries", limits.all_backing_entries,
-                   "Backing entries of all resources together")
-      ->option_text("N");
-  group
-      ->add_option("--max-attachments", limits.attachments,
-                   "Resources attached to contexts, each counted once a context")
-      ->option_text("N");
-  group
-      ->add_option("--max-renderer-time", limits.renderer_time_percent,
-                   "Percent of the time that the renderer may be busy; over it requests wait")
-      ->check(CLI::Range(1, 100))
-      ->option_text("PERCENT");
-  group
-      ->add_option("--max-display-bandwidth", limits.display_bytes_per_second,
-                   "Bytes of pixels a second that are sent to the VMM; over it frames are merged "
-                   "(0: no limit)")
-      ->transform(CLI::AsSizeValue(false))
-      ->option_text("SIZE");
   group->add_option("--max-submit-size", limits.submit_bytes, "Bytes of one 3D submit")
       ->transform(CLI::AsSizeValue(false))
       ->option_text("SIZE");

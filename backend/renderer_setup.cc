@@ -7,10 +7,7 @@
 #include "backend/capabilities.h"
 #include "backend/gpu/null_renderer.h"
 #include "backend/ipc/capabilities_json.h"
-#include "backend/ipc/capset_intersection.h"
 #include "backend/ipc/probe.h"
-#include "backend/sandbox/device_sandbox.h"
-#include "common/children/spawner.h"
 #include "common/log.h"
 
 namespace rendercar::backend {
@@ -49,38 +46,13 @@ absl::StatusOr<RendererSetup> RendererSetup::Find(const Options& options, StatsW
                            {"capsets", setup.capabilities_.capsets.size()}});
   probe.renderer.capset_digest = ipc::CapsetDigest(setup.capabilities_);
   setup.process_.link.argv = probe.renderer.ServeArgv();
-  setup.FindFailover(options, probe);
-  if (setup.capabilities_.capsets.empty())
-    return absl::UnavailableError(
-        "the render node and those of --failover-node have no capset in common; leave some out");
   // A ring holds the largest submit and others beside it.
   while (setup.process_.link.command_ring_bytes < size_t{4} * options.limits.submit_bytes)
     setup.process_.link.command_ring_bytes *= 2;
   setup.process_.watchdog = std::chrono::milliseconds(options.watchdog_ms);
   setup.process_.restart.max_blamed = options.max_renderer_deaths;
-  setup.process_.restart.longest_wait = std::chrono::milliseconds(options.max_restart_wait_ms);
-  RC_ASSIGN_OR_RETURN(setup.process_.link.processes, StartSpawner(probe.renderer.program, [] {
-                        return sandbox::ConfineDevice(sandbox::DeviceRole::kStartsRenderers);
-                      }));
   setup.process_.stats = &stats;
   return setup;
-}
-
-// A node that does not work now is no candidate.
-void RendererSetup::FindFailover(const Options& options, ipc::ProbeOptions probe) {
-  for (const std::string& node : options.failover_nodes) {
-    probe.renderer.render_node = node == "software" ? "" : node;
-    probe.renderer.capset_digest.clear();
-    const auto capabilities = ipc::ProbeRenderer(probe);
-    if (!capabilities.ok()) {
-      log::Warning("a render node cannot take over",
-                   {{"render_node", node}, {"why", std::string(capabilities.status().message())}});
-      continue;
-    }
-    probe.renderer.capset_digest = ipc::CapsetDigest(*capabilities);
-    process_.failover.push_back(probe.renderer.ServeArgv());
-    capabilities_ = ipc::Intersect(capabilities_, *capabilities);
-  }
 }
 
 std::unique_ptr<gpu::Renderer> RendererSetup::Make(EventLoop& loop) const {

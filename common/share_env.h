@@ -20,14 +20,6 @@ inline constexpr char kSessionDirs[] = "RENDERCAR_SESSION_DIRS";
 // and its limit of video memory in bytes; 0: none.
 inline constexpr char kVideoMemoryBytes[] = "RENDERCAR_VIDEO_MEMORY_BYTES";
 
-// Limits of each session beside video memory: "NAME=NUMBER,NAME=NUMBER", with the names of
-// rendercar-sidecar's --limit. Absent or empty: the backend's own.
-inline constexpr char kLimits[] = "RENDERCAR_LIMITS";
-
-// Where a session's 3D may move when its render node is gone: device paths of the container and
-// "software", comma-separated, in this order. Absent or empty: nowhere.
-inline constexpr char kFailoverNodes[] = "RENDERCAR_FAILOVER_NODES";
-
 // The render node that needs no device: llvmpipe through surfaceless EGL.
 inline constexpr char kSoftwareNode[] = "software";
 

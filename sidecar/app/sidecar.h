@@ -20,7 +20,6 @@
 #include "sidecar/metrics/metrics_server.h"
 #include "sidecar/metrics/session_collector.h"
 #include "sidecar/preflight/preflight_status.h"
-#include "sidecar/session/memory_watch.h"
 #include "sidecar/session/session_manager.h"
 #include "sidecar/shim/shim_server.h"
 
@@ -37,9 +36,7 @@ class Sidecar {
   absl::Status Run();
 
  private:
-  Sidecar(Options options, KubevirtPlace place, std::vector<Share> shares,
-          std::unique_ptr<ProcessHost> processes, Recovered recovered);
-  absl::Status SetUp(const SessionSpec& spec, const std::vector<Share>& shares);
+  Sidecar(Options options, KubevirtPlace place, std::vector<Share> shares);
   absl::Status MakeDirectories();
   absl::Status WriteJson();
   absl::Status StartServers();
@@ -58,10 +55,6 @@ class Sidecar {
   EpollLoop loop_;
   LogSessionReport report_;
   PreflightStatus preflight_;
-  const std::unique_ptr<ProcessHost> processes_;
-  Recovered recovered_;                   // until it is adopted
-  const bool restarted_;                  // an earlier control process was here
-  const bool recovered_first_session_;    // and had made --create-session's
   const std::vector<Share> shim_shares_;  // all shares when a shim is served, else none
   SessionManager sessions_;
   // Both block signals, so they come before whatever starts threads.
@@ -76,7 +69,6 @@ class Sidecar {
   std::unique_ptr<UnixGrpcServer> server_;
   std::unique_ptr<KubevirtServer> kubevirt_;
   std::unique_ptr<ShimServer> shim_;
-  std::unique_ptr<MemoryWatch> memory_watch_;
   std::thread server_shutdown_;
   bool shutting_down_ = false;
   absl::Status result_;

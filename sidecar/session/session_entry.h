@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "sidecar/session/session_manager.h"
-#include "sidecar/session/session_note.h"
 
 namespace rendercar::sidecar {
 
@@ -15,14 +14,11 @@ class SessionManager::Session final : public BackendListener {
   Session(SessionManager& manager, SessionSpec spec, Share share);
   ~Session() override;
 
-  absl::Status Start();
-  // Instead of Start: goes on where an earlier control process was. A null `child`: no backend ran.
-  void Adopt(const SessionNote& note, std::unique_ptr<Child> child);
+  absl::Status Start() { return supervisor_.Start(); }
   // Answers when the socket listens. The first start's failure ends the session; later ones only
   // keep the caller waiting.
   void WaitReady(CreateCallback done);
   void Stop(DoneCallback done);
-  void NoteMemoryKill(pid_t renderer, const MemoryUse& use);
   SessionView View() const;
   const Share& share() const { return view_.share; }
 
@@ -35,8 +31,6 @@ class SessionManager::Session final : public BackendListener {
   void OnStopped() override;
 
   void AddEvent(const std::string& reason, const std::string& message);
-  // Tells the process host what the next control process must know.
-  void Remember();
   void FailCreation(const std::string& how);
   void AnswerWaiting(const absl::StatusOr<SessionView>& answer);
 

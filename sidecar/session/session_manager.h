@@ -9,12 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "common/children/process_host.h"
 #include "common/event_loop.h"
 #include "common/status.h"
 #include "sidecar/config/share.h"
 #include "sidecar/session/backend_supervisor.h"
-#include "sidecar/session/memory_use.h"
 #include "sidecar/session/session.h"
 #include "sidecar/session/session_report.h"
 
@@ -32,29 +30,21 @@ class SessionManager {
     std::string socket_dir;
     std::string vmm_socket_dir;  // the same as the VMM's container sees it
     std::string backend_path;
-    std::vector<std::string> backend_flags;  // limits, for every session
     BackendSupervisor::Config backend;  // times; argv and socket are filled in for each session
   };
   using CreateCallback = absl::AnyInvocable<void(absl::StatusOr<SessionView>)>;
   using DoneCallback = absl::AnyInvocable<void(absl::Status)>;
 
-  // `loop`, `processes` and `report` outlive this object. Loop thread only, all methods; callbacks
-  // run there.
-  SessionManager(EventLoop& loop, ProcessHost& processes, Config config, std::vector<Share> shares,
-                 SessionReport& report);
+  // `loop` and `report` outlive this object. Loop thread only, all methods; callbacks run there.
+  SessionManager(EventLoop& loop, Config config, std::vector<Share> shares, SessionReport& report);
   ~SessionManager();
 
-  // Goes on with the sessions that an earlier control process left; what belongs to none of them
-  // stays in `recovered`. Once, before anything else.
-  void Adopt(Recovered& recovered);
   // Answers when the socket listens, or when that failed and nothing is left of the session.
   void Create(const SessionSpec& spec, CreateCallback done);
   // Answers when a session just like `spec` listens: creates it, waits for it, or replaces one of
   // the same name that is different and has no VMM. More video memory than the share has counts as
   // all that it has.
   void Ensure(SessionSpec spec, CreateCallback done);
-  // Answers when the session listens, whatever it is like.
-  void Wait(const std::string& name, CreateCallback done);
   absl::StatusOr<SessionView> Get(const std::string& name) const;
   // By name.
   std::vector<SessionView> List() const;
@@ -62,9 +52,6 @@ class SessionManager {
   void Delete(const std::string& name, bool force, DoneCallback done);
   // Ends every session; nothing can be created afterwards.
   void StopAll(DoneCallback done);
-
-  // Its renderer was ended because the container came near its memory limit.
-  void NoteMemoryKill(const std::string& name, pid_t renderer, const MemoryUse& use);
 
   std::vector<ShareUse> Shares() const;
   const Config& config() const { return config_; }
@@ -74,14 +61,12 @@ class SessionManager {
 
   absl::StatusOr<Share> FindShare(const SessionSpec& spec) const;
   absl::Status CheckFree(const Share& share, const std::string& socket_path) const;
-  void AdoptOne(const std::string& text, std::vector<RecoveredChild>& children);
   absl::Status Add(const SessionSpec& spec, Session** added);
   // A session ended; runs on the loop after the session's own code has returned.
   void Remove(const std::string& name);
   void FinishIfStopped();
 
   EventLoop& loop_;
-  ProcessHost& processes_;
   const Config config_;
   const std::vector<Share> shares_;
   SessionReport& report_;

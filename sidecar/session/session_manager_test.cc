@@ -26,11 +26,11 @@ class SessionManagerTest : public ::testing::Test {
  protected:
   void SetUp() override {
     Behave("good");
-    SessionManager::Config config{dir_.path(), "/vmm", RENDERCAR_TEST_DIR "/fake_backend", {}, {}};
+    SessionManager::Config config{dir_.path(), "/vmm", RENDERCAR_TEST_DIR "/fake_backend", {}};
     config.backend.poll = std::chrono::milliseconds(2);
     config.backend.first_pause = std::chrono::milliseconds(1);
     manager_ = std::make_unique<SessionManager>(
-        loop_, processes_, config,
+        loop_, config,
         std::vector<Share>{{"a", "software", dir_.path(), 1 << 20}, {"b", "software", "", 0}},
         report_);
   }
@@ -71,7 +71,6 @@ class SessionManagerTest : public ::testing::Test {
 
   const TempDir dir_;
   EpollLoop loop_;
-  LocalProcessHost processes_;
   NullSessionReport report_;
   std::unique_ptr<SessionManager> manager_;
 };

@@ -12,19 +12,6 @@ void LogSessionReport::SessionCreated(const SessionView& session) {
                                 {"render_node", session.share.render_node}});
 }
 
-void LogSessionReport::RendererKilledForMemory(const std::string& name, pid_t renderer,
-                                               const MemoryUse& use) {
-  log::Warning("renderer ended: the container is near its memory limit",
-               {{"session", name},
-                {"pid", renderer},
-                {"used_bytes", use.used_bytes},
-                {"limit_bytes", use.limit_bytes}});
-}
-
-void LogSessionReport::SessionRecovered(const std::string& name, pid_t pid) {
-  log::Info("session found again", {{"session", name}, {"backend_pid", pid}});
-}
-
 void LogSessionReport::SessionDeleted(const std::string& name) {
   log::Info("session deleted", {{"session", name}});
 }
