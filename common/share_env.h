@@ -28,6 +28,9 @@ inline constexpr char kLimits[] = "RENDERCAR_LIMITS";
 // "software", comma-separated, in this order. Absent or empty: nowhere.
 inline constexpr char kFailoverNodes[] = "RENDERCAR_FAILOVER_NODES";
 
+// The sidecar's API in the first of its session directories, for the node agent.
+inline constexpr char kApiSocket[] = "api.sock";
+
 // The render node that needs no device: llvmpipe through surfaceless EGL.
 inline constexpr char kSoftwareNode[] = "software";
 

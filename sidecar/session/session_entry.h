@@ -25,6 +25,7 @@ class SessionManager::Session final : public BackendListener {
   void NoteMemoryKill(pid_t renderer, const MemoryUse& use);
   SessionView View() const;
   const Share& share() const { return view_.share; }
+  void AddEvent(const std::string& reason, const std::string& message);
 
  private:
   void OnStarted(pid_t pid) override;
@@ -34,7 +35,6 @@ class SessionManager::Session final : public BackendListener {
   void OnKilled(const std::string& reason) override;
   void OnStopped() override;
 
-  void AddEvent(const std::string& reason, const std::string& message);
   // Tells the process host what the next control process must know.
   void Remember();
   void FailCreation(const std::string& how);

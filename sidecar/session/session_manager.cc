@@ -136,6 +136,11 @@ absl::Status SessionManager::CheckFree(const Share& share, const std::string& so
 absl::Status SessionManager::Add(const SessionSpec& spec, Session** added) {
   RC_RETURN_IF_ERROR(ValidateName(spec.name));
   if (stopping_) return absl::UnavailableError("the sidecar shuts down");
+  if (!drained_because_.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat("this sidecar takes no new session (",
+                                                      drained_because_,
+                                                      "); 'rendercarctl drain --end' ends that"));
+  }
   if (sessions_.count(spec.name) != 0) {
     return absl::AlreadyExistsError(
         absl::StrCat("session '", spec.name, "' exists; delete it or choose another name"));
@@ -235,6 +240,12 @@ void SessionManager::NoteMemoryKill(const std::string& name, pid_t renderer, con
   if (found == sessions_.end()) return;
   report_.RendererKilledForMemory(name, renderer, use);
   found->second->NoteMemoryKill(renderer, use);
+}
+
+void SessionManager::NoteEvent(const std::string& name, const std::string& reason,
+                               const std::string& message) {
+  const auto found = sessions_.find(name);
+  if (found != sessions_.end()) found->second->AddEvent(reason, message);
 }
 
 std::vector<ShareUse> SessionManager::Shares() const {
