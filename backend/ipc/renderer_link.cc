@@ -54,13 +54,13 @@ absl::StatusOr<std::unique_ptr<RendererLink>> RendererLink::Start(const Options&
                       RingMemory::Map(command_fd.get(), Mapping::Access::kReadWrite));
   RC_ASSIGN_OR_RETURN(RingMemory completions,
                       RingMemory::Map(completion_fd.get(), Mapping::Access::kReadOnly));
-  std::unique_ptr<RendererLink> link(new RendererLink(
-      RingProducer(std::move(commands)), CompletionReader(RingConsumer(std::move(completions)))));
+  RingConsumer consumer(std::move(completions));
+  // From the start on the renderer must ring when it completes something.
+  RC_CHECK(consumer.PrepareSleep(), "a fresh completion ring holds nothing");
+  std::unique_ptr<RendererLink> link(
+      new RendererLink(RingProducer(std::move(commands)), CompletionReader(std::move(consumer))));
   RC_RETURN_IF_ERROR(link->Spawn(options, command_fd.get(), completion_fd.get()));
   RC_RETURN_IF_ERROR(link->WatchForWaiting());
-  // From the start on the renderer must ring when it completes something.
-  std::deque<LinkEvent> none;
-  RC_RETURN_IF_ERROR(link->Collect(none));
   return link;
 }
 
