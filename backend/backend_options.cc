@@ -113,6 +113,25 @@ void AddLimitFlags(CLI::App& app, gpu::Limits& limits) {
   group->add_option("--max-contexts", limits.contexts, "3D contexts")->option_text("N");
   group->add_option("--max-backing-entries", limits.backing_entries, "Backing entries a resource")
       ->option_text("N");
+  group
+      ->add_option("--max-all-backing-entries", limits.all_backing_entries,
+                   "Backing entries of all resources together")
+      ->option_text("N");
+  group
+      ->add_option("--max-attachments", limits.attachments,
+                   "Resources attached to contexts, each counted once a context")
+      ->option_text("N");
+  group
+      ->add_option("--max-renderer-time", limits.renderer_time_percent,
+                   "Percent of the time that the renderer may be busy; over it requests wait")
+      ->check(CLI::Range(1, 100))
+      ->option_text("PERCENT");
+  group
+      ->add_option("--max-display-bandwidth", limits.display_bytes_per_second,
+                   "Bytes of pixels a second that are sent to the VMM; over it frames are merged "
+                   "(0: no limit)")
+      ->transform(CLI::AsSizeValue(false))
+      ->option_text("SIZE");
   group->add_option("--max-submit-size", limits.submit_bytes, "Bytes of one 3D submit")
       ->transform(CLI::AsSizeValue(false))
       ->option_text("SIZE");

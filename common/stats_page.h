@@ -107,6 +107,8 @@ enum class StatsValue : uint32_t {
   kQueueStalls,         // counter: times that requests had to be left in the queue
   kFlushedPixels,       // counter: pixels that the guest flushed; of kDisplayBytes / 4 sent
   kSandboxKills,        // counter: renderers that made a forbidden system call
+  kRendererThrottles,  // counter: times that the guest had used up its share of the renderer's time
+  kDisplayThrottles,   // counter: frames after which the display's bandwidth was used up
   kCount
 };
 

@@ -36,8 +36,11 @@ Device::Device(const Dependencies& dependencies, Options options)
       requests_(port_, stats_),
       resources_(options_.limits, stats_),
       display_(*dependencies.loop, stats_,
-               {.headless = options_.headless, .dmabufs = options_.dmabufs}),
+               {.headless = options_.headless,
+                .dmabufs = options_.dmabufs,
+                .bytes_per_second = options_.limits.display_bytes_per_second}),
       link_(renderer_),
+      budget_(options_.limits.renderer_time_percent),
       alive_(std::make_shared<Device*>(this)) {
   renderer_.SetClient(this);
   stats_.Set(StatsValue::kVirglEnabled, num_capsets() > 0 ? 1 : 0);
@@ -91,7 +94,8 @@ void Device::Handle(Queue queue, guest::DescriptorChain chain) {
 }
 
 bool Device::accepting() const {
-  return !link_.blocked() && requests_.in_flight() < options_.limits.requests_in_flight;
+  return !budget_.spent() && !link_.blocked() &&
+         requests_.in_flight() < options_.limits.requests_in_flight;
 }
 
 void Device::EndBatch() {
@@ -100,6 +104,28 @@ void Device::EndBatch() {
     stats_.Count(StatsValue::kQueueStalls);
   if (std::exchange(rendered_, false)) renderer_.Flush();
   display_.Pump();
+  WatchBudget();
+}
+
+// Ticks while the renderer works, and afterwards until the guest has rested.
+void Device::WatchBudget() {
+  if (!budget_.limited() || ticking_ || (budget_.full() && !renderer_.busy())) return;
+  ticking_ = true;
+  loop_.PostAfter(TimeBudget::kTick, [alive = std::weak_ptr(alive_)] {
+    if (const auto device = alive.lock()) (*device)->OnTick();
+  });
+}
+
+void Device::OnTick() {
+  ticking_ = false;
+  const bool was_spent = budget_.spent();
+  budget_.Tick(renderer_.busy());
+  if (budget_.spent() && !was_spent) {
+    stats_.Count(StatsValue::kRendererThrottles);
+    told_not_accepting_ = true;
+  }
+  WatchBudget();
+  Settle();
 }
 
 void Device::Settle() {
@@ -133,6 +159,7 @@ void Device::Reset() {
   FailKept();
   ForgetReads();
   contexts_.clear();
+  attachments_ = 0;
   died_at_.reset();
   stats_.Set(StatsValue::kContexts, 0);
   display_.Reset();

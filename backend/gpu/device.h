@@ -16,6 +16,7 @@
 #include "backend/gpu/render_link.h"
 #include "backend/gpu/request_table.h"
 #include "backend/gpu/resource_table.h"
+#include "backend/gpu/time_budget.h"
 #include "backend/wire/virtio_gpu_decode.h"
 #include "common/log.h"
 
@@ -44,6 +45,9 @@ class Device final : public GpuDevice, private RendererClient {
   void FailInvalidResource(Call& call);
   void Refuse(Call& call);
   void NoteGuestError(const Call& call, StatsError error, const char* why);
+  // The guest's share of the renderer's time.
+  void WatchBudget();
+  void OnTick();
   // Answers that waited may have been given: tells the server when it may go on.
   void Settle();
   bool Has(uint32_t feature_bit) const { return (driver_features_ >> feature_bit & 1) != 0; }
@@ -167,6 +171,9 @@ class Device final : public GpuDevice, private RendererClient {
   absl::flat_hash_map<uint64_t, uint32_t> exports_;  // in flight: token -> resource
   std::array<BlobView, VIRTIO_GPU_MAX_SCANOUTS> blob_views_;
   RenderLink link_;
+  TimeBudget budget_;
+  bool ticking_ = false;
+  size_t attachments_ = 0;  // of resources to contexts
   uint64_t internal_tokens_ = 0;
   bool rendered_ = false;   // commands were handed over since the last Flush
   bool quiescing_ = false;  // nothing new is started

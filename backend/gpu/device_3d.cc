@@ -107,6 +107,7 @@ void Device::Do(Call& call, const wire::CtxDestroy&) {
   if (context == nullptr) return;
   const bool told = renderer_.running() && !context->poisoned;
   const uint32_t id = call.hdr.ctx_id;
+  attachments_ -= context->resources.size();
   contexts_.erase(id);
   stats_.Set(StatsValue::kContexts, contexts_.size());
   if (!told) return Ok(call);
@@ -120,7 +121,12 @@ void Device::Do(Call& call, const wire::CtxAttachResource& request) {
   const Resource* resource = resources_.Find(request.wire.resource_id);
   if (resource == nullptr) return FailInvalidResource(call);
   if (Contains(context->resources, resource->id)) return Ok(call);
+  if (attachments_ >= options_.limits.attachments) {
+    return Fail(call, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, StatsError::kOutOfMemory,
+                "over the limit of resources attached to contexts");
+  }
   context->resources.push_back(resource->id);
+  ++attachments_;
   if (!resource->in_gl()) context->not_in_gl.push_back(resource->id);
   if (!resource->in_gl() || context->poisoned || !renderer_.running()) return Ok(call);
   Forward(call, AttachResource{call.hdr.ctx_id, resource->id}, Answered::kWhenHandedOver);
@@ -133,6 +139,7 @@ void Device::Do(Call& call, const wire::CtxDetachResource& request) {
   const Resource* resource = resources_.Find(request.wire.resource_id);
   if (resource == nullptr) return FailInvalidResource(call);
   const bool attached = std::erase(context->resources, resource->id) > 0;
+  if (attached) --attachments_;
   std::erase(context->not_in_gl, resource->id);
   if (!attached || !resource->in_gl() || context->poisoned || !renderer_.running()) return Ok(call);
   Forward(call, DetachResource{call.hdr.ctx_id, resource->id}, Answered::kWhenHandedOver);

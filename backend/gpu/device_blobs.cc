@@ -53,6 +53,7 @@ bool Device::CheckCreateBlob(Call& call, const wire::CreateBlobRequest& request)
   if (!is_guest && !Needs3d(call)) return false;
   if (!is_guest && FindContext(call) == nullptr) return false;
   if (wire.nr_entries > options_.limits.backing_entries ||
+      !resources_.HasRoomForBacking(wire.nr_entries) ||
       !resources_.HasRoom(is_guest ? 0 : wire.size)) {
     return fail(VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, StatsError::kOutOfMemory,
                 "over the limit of resources, of their bytes or of backing entries");

@@ -49,7 +49,7 @@ void Device::Do(Call& call, const virtio_gpu_resource_unref& request) {
   if (resource == nullptr) return FailInvalidResource(call);
   DisableScanoutsOf(*resource);
   for (auto& [id, context] : contexts_) {
-    std::erase(context.resources, resource->id);
+    attachments_ -= std::erase(context.resources, resource->id);
     std::erase(context.not_in_gl, resource->id);
   }
   const bool in_renderer = resource->in_gl() && renderer_.running();
@@ -75,7 +75,8 @@ void Device::Do(Call& call, const wire::AttachBackingRequest& request) {
     return Fail(call, VIRTIO_GPU_RESP_ERR_UNSPEC, StatsError::kInvalidParameter,
                 "the resource has a backing already");
   }
-  if (request.wire.nr_entries > options_.limits.backing_entries) {
+  if (request.wire.nr_entries > options_.limits.backing_entries ||
+      !resources_.HasRoomForBacking(request.wire.nr_entries)) {
     return Fail(call, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, StatsError::kOutOfMemory,
                 "over the limit of backing entries");
   }
@@ -84,7 +85,7 @@ void Device::Do(Call& call, const wire::AttachBackingRequest& request) {
     return Fail(call, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER, StatsError::kInvalidParameter,
                 "a backing outside guest memory");
   }
-  resource->backing = std::move(backing);
+  resources_.SetBacking(*resource, std::move(backing));
   if (!resource->in_gl() || !renderer_.running()) return Ok(call);
   Forward(call, AttachBacking{resource->id, resource->backing->ranges()},
           Answered::kWhenHandedOver);
@@ -97,7 +98,7 @@ void Device::Do(Call& call, const virtio_gpu_resource_detach_backing& request) {
     return Fail(call, VIRTIO_GPU_RESP_ERR_UNSPEC, StatsError::kInvalidParameter,
                 "the resource has no backing");
   }
-  resource->backing.reset();
+  resources_.DropBacking(*resource);
   resource->uploads.clear();
   if (!resource->in_gl() || !renderer_.running()) return Ok(call);
   Forward(call, DetachBacking{resource->id}, Answered::kWhenExecuted);

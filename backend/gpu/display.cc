@@ -3,6 +3,7 @@
 #include "backend/gpu/display.h"
 
 #include <cstring>
+#include <utility>
 
 namespace rendercar::gpu {
 namespace {
@@ -114,14 +115,32 @@ void Display::BeginFrame() {
   });
 }
 
+void Display::EndFrame() {
+  const uint64_t bytes = std::exchange(frame_bytes_, 0);
+  if (options_.bytes_per_second == 0 || bytes == 0) return;
+  const std::chrono::duration<double> due(static_cast<double>(bytes) /
+                                          static_cast<double>(options_.bytes_per_second));
+  if (due <= kFrameInterval) return;
+  holding_ = true;
+  stats_.Count(StatsValue::kDisplayThrottles);
+  loop_.PostAfter(std::chrono::duration_cast<std::chrono::nanoseconds>(due),
+                  [alive = std::weak_ptr(alive_)] {
+                    const auto display = alive.lock();
+                    if (display == nullptr) return;
+                    (*display)->holding_ = false;
+                    (*display)->Pump();
+                  });
+}
+
 void Display::Pump() {
   if (options_.headless || !channel_.connected()) return;
   SendFeatures();
   // Twice at most: the frame that is open, and the next one if it is due.
-  while (frame_open_ || (!cooling_ && HasNews())) {
+  while (frame_open_ || (!cooling_ && !holding_ && HasNews())) {
     if (!frame_open_) BeginFrame();
     frame_open_ = !SendFrame();
     if (frame_open_) return;
+    EndFrame();
   }
 }
 
@@ -199,6 +218,7 @@ bool Display::SendPart(uint32_t id) {
   }
   stats_.Count(StatsValue::kFramesShown);
   stats_.Count(StatsValue::kDisplayBytes, row_bytes * part.height);
+  frame_bytes_ += row_bytes * part.height;
   return true;
 }
 

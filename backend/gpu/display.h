@@ -29,6 +29,8 @@ class Display {
   struct Options {
     bool headless = false;  // every head is reported disabled and nothing is shown
     bool dmabufs = false;   // pictures in GPU memory may be shown as they are
+    // Of pixels; 0: no limit. After a frame that took more, the next waits and damage is merged.
+    uint64_t bytes_per_second = 0;
   };
   Display(EventLoop& loop, StatsWriter& stats, Options options);
 
@@ -94,6 +96,7 @@ class Display {
 
   bool HasNews() const;
   void BeginFrame();
+  void EndFrame();
   bool SendFrame();
   bool PumpHead(uint32_t id);
   bool Announce(uint32_t id);
@@ -115,8 +118,10 @@ class Display {
   uint64_t protocol_features_ = 0;
   std::array<Head, VIRTIO_GPU_MAX_SCANOUTS> heads_;
   bool frame_open_ = false;  // a frame is being sent
-  bool cooling_ = false;     // the last one began less than kFrameInterval ago
-  uint32_t next_head_ = 0;   // where Pump goes on, so that no head starves another
+  uint64_t frame_bytes_ = 0;
+  bool holding_ = false;    // the last frames took more than the bandwidth allows
+  bool cooling_ = false;    // the last one began less than kFrameInterval ago
+  uint32_t next_head_ = 0;  // where Pump goes on, so that no head starves another
   std::vector<Question> questions_;
   uint64_t next_question_ = 1;
   virtio_gpu_resp_display_info info_{};  // the last known

@@ -17,6 +17,7 @@ constexpr uint64_t kFeatureDmabuf2 = uint64_t{1} << wire::VHOST_USER_GPU_PROTOCO
 void Display::SetSocket(UniqueFd socket) {
   ++epoch_;
   negotiated_ = features_unsent_ = frame_open_ = cooling_ = false;
+  frame_bytes_ = 0;
   protocol_features_ = 0;
   stats_.Count(StatsValue::kDisplaySockets);
   channel_.Replace(std::move(socket));

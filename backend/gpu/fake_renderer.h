@@ -59,6 +59,7 @@ class FakeRenderer final : public Renderer {
     if (completion != Completion::kNone) in_flight.push_back(std::move(submitted));
     return absl::OkStatus();
   }
+  bool busy() override { return !in_flight.empty(); }
   void Flush() override { ++flushes; }
   void Reset() override {
     CompleteAll(RenderResult::kRendererDied);

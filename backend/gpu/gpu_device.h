@@ -33,9 +33,13 @@ struct Limits {
   uint64_t resource_bytes = uint64_t{1} << 30;  // host memory of all resources, 2D and 3D
   uint32_t resources = 16384;
   uint32_t contexts = 256;
-  uint32_t backing_entries = 1u << 18;  // of one resource
-  uint32_t submit_bytes = 1u << 20;     // of one SUBMIT_3D
-  uint32_t requests_in_flight = 1024;
+  uint32_t backing_entries = 1u << 18;      // of one resource
+  uint32_t all_backing_entries = 1u << 20;  // of all resources together
+  uint32_t attachments = 1u << 16;          // of resources to contexts
+  uint32_t submit_bytes = 1u << 20;         // of one SUBMIT_3D
+  uint32_t requests_in_flight = 1024;       // fences among them; more wait in the queue
+  uint32_t renderer_time_percent = 100;     // of the time that the renderer may be busy
+  uint64_t display_bytes_per_second = 0;    // 0: no limit
 };
 
 class GpuDevice {

@@ -200,6 +200,8 @@ class Renderer {
   // Start will not succeed any more before a Reset, whatever is waited for: a guest's commands
   // ended too many renderers, or none can do what was offered. The only place where deaths count.
   virtual bool off() const = 0;
+  // Whether it works on something that was handed over; one that works inside Submit never does.
+  virtual bool busy() { return false; }
 
   // Memory that later commands' guest ranges refer to. Blocks at most 100 ms for a running
   // renderer's acknowledgement, then kills it.

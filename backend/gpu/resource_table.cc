@@ -23,6 +23,7 @@ Resource& ResourceTable::Add(std::unique_ptr<Resource> resource) {
   const bool inserted = resources_.emplace(added.id, std::move(resource)).second;
   RC_CHECK(inserted, "a resource id that is taken");
   host_bytes_ += added.host_bytes;
+  if (added.backing) backing_entries_ += added.backing->ranges().size();
   PublishGauges();
   return added;
 }
@@ -31,6 +32,7 @@ void ResourceTable::Remove(uint32_t id) {
   const auto found = resources_.find(id);
   if (found == resources_.end()) return;
   host_bytes_ -= found->second->host_bytes;
+  DropBacking(*found->second);
   resources_.erase(found);
   PublishGauges();
 }
@@ -38,7 +40,24 @@ void ResourceTable::Remove(uint32_t id) {
 void ResourceTable::Clear() {
   resources_.clear();
   host_bytes_ = 0;
+  backing_entries_ = 0;
   PublishGauges();
+}
+
+bool ResourceTable::HasRoomForBacking(size_t entries) const {
+  return entries <= limits_.all_backing_entries &&
+         backing_entries_ <= limits_.all_backing_entries - entries;
+}
+
+void ResourceTable::SetBacking(Resource& resource, Backing backing) {
+  backing_entries_ += backing.ranges().size();
+  resource.backing = std::move(backing);
+}
+
+void ResourceTable::DropBacking(Resource& resource) {
+  if (!resource.backing) return;
+  backing_entries_ -= resource.backing->ranges().size();
+  resource.backing.reset();
 }
 
 void ResourceTable::PublishGauges() {

@@ -71,6 +71,12 @@ class ResourceTable {
   void Remove(uint32_t id);
   void Clear();
 
+  // Whether `entries` more of backing stay within the limit of all together.
+  bool HasRoomForBacking(size_t entries) const;
+  // HasRoomForBacking, and the resource has none.
+  void SetBacking(Resource& resource, Backing backing);
+  void DropBacking(Resource& resource);
+
   template <typename Function>
   void ForEach(Function function) {
     for (auto& [id, resource] : resources_) function(*resource);
@@ -83,6 +89,7 @@ class ResourceTable {
   StatsWriter& stats_;
   absl::flat_hash_map<uint32_t, std::unique_ptr<Resource>> resources_;
   uint64_t host_bytes_ = 0;
+  size_t backing_entries_ = 0;
 };
 
 }  // namespace rendercar::gpu

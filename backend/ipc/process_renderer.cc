@@ -101,6 +101,13 @@ absl::Status ProcessRenderer::Start() {
   return absl::OkStatus();
 }
 
+bool ProcessRenderer::busy() {
+  if (!running()) return false;
+  Collect();
+  PostDispatch();
+  return running() && !link_->in_flight().idle();
+}
+
 void ProcessRenderer::Watch() {
   loop_.Watch(link_->doorbell(), EPOLLIN | EPOLLET, [this](uint32_t) { OnDoorbell(); });
   loop_.Watch(link_->pidfd(), EPOLLIN, [this](uint32_t) { OnExit(); });

@@ -37,6 +37,7 @@ class ProcessRenderer final : public gpu::Renderer {
   absl::Status Start() override;
   bool running() const override { return link_ != nullptr; }
   bool looks_for_commands() const override { return running(); }
+  bool busy() override;
   bool off() const override { return policy_.off(); }
   void SetMemory(std::shared_ptr<const guest::GuestMemory> memory) override;
   absl::StatusOr<std::unique_ptr<gpu::SharedPixels>> AllocatePixels(size_t size_bytes) override;

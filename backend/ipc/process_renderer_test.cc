@@ -236,6 +236,17 @@ TEST_F(ProcessRendererTest, pixels_and_memory_survive_the_death_of_a_renderer) {
   EXPECT_EQ(PixelAt((*pixels)->bytes(), 5), 0xFFFFFFFFu);
 }
 
+TEST_F(ProcessRendererTest, is_busy_while_it_works_and_not_afterwards) {
+  MakeTarget(renderer, kContext, kTexture, kSide);
+  RunUntil([&] { return !renderer.busy(); });
+  ::kill(renderer.pid(), SIGSTOP);
+  const uint64_t token = SendStream(renderer, kContext, ClearStream(kTexture, {1, 0, 0, 1}));
+  EXPECT_TRUE(renderer.busy());
+  ::kill(renderer.pid(), SIGCONT);
+  RunUntilComplete(token);
+  RunUntil([&] { return !renderer.busy(); });
+}
+
 TEST_F(ProcessRendererTest, kills_at_random_moments_never_lose_or_double_a_token) {
   std::minstd_rand random(20261122);
   for (int round = 0; round < 10; ++round) {

@@ -154,6 +154,12 @@ const std::vector<PageMetric>& PageMetrics() {
       {StatsValue::kSandboxKills,
        {"rendercar_sandbox_kills_total", kCounter,
         "Renderer processes that the sandbox ended at a forbidden system call.", ""}},
+      {StatsValue::kRendererThrottles,
+       {"rendercar_renderer_throttles_total", kCounter,
+        "Times that the guest had used up its share of the renderer's time.", ""}},
+      {StatsValue::kDisplayThrottles,
+       {"rendercar_display_throttles_total", kCounter,
+        "Frames after which the display's bandwidth was used up.", ""}},
   };
   return *metrics;
 }
