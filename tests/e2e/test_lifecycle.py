@@ -51,8 +51,8 @@ class Lifecycle2d(DrawingTest):
         pid, counts = machine.backend_process.pid, []
         for _ in range(RESETS):
             self.reset_and_wait(machine, "^PAINT FRAME 10$")
-            counts.append((process.descriptors(pid), process.mappings(pid), process.resident_kib(pid)))
-        print(f"after each reset (descriptors, mappings, resident KiB): {counts}")
+            counts.append((process.descriptors(pid), process.mappings(pid), process.private_kib(pid)))
+        print(f"after each reset (descriptors, mappings, private KiB): {counts}")
         machine.shell("killall paint")
         self.expect_fill(machine, 0x66CC33)
         self.expect_well(machine)
@@ -127,11 +127,11 @@ class Reboots(DrawingTest):
         for i in range(1, REBOOTS + 1):
             # With its console on the screen the driver has used all that it uses; the last one goes on to the end.
             self.reset_and_wait(machine, "^PAINT READY" if i == REBOOTS else "virtio_gpudrmfb frame buffer device")
-            counts.append((process.descriptors(pid), process.mappings(pid), process.resident_kib(pid)))
-        print(f"after each reboot (descriptors, mappings, resident KiB): {counts}")
+            counts.append((process.descriptors(pid), process.mappings(pid), process.private_kib(pid)))
+        print(f"after each reboot (descriptors, mappings, private KiB): {counts}")
         self.expect_screen(machine, "the bars again", scenes.bars(640, 480))
         self.expect_well(machine)
-        for what, slack, at in (("descriptors", 0, 0), ("mappings", 2, 1), ("resident KiB", 1024, 2)):
+        for what, slack, at in (("descriptors", 0, 0), ("mappings", 2, 1), ("private KiB", 1024, 2)):
             # The first ones fill caches.
             self.assertLessEqual(counts[-1][at], max(c[at] for c in counts[:3]) + slack, f"{what} grow: {counts}")
 
