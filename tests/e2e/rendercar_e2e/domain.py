@@ -3,6 +3,7 @@
 SPDX-License-Identifier: Apache-2.0
 """
 
+import contextlib
 import os
 import re
 import shlex
@@ -58,7 +59,10 @@ class Domain:
     # Its life
 
     def start(self):
-        self._since = len(self.console())
+        # Appended to or not, which a definition that went through others may say either way: the console is this start's alone.
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(self.path("console.log"))
+        self._since = 0
         self.libvirt.virsh("start", self.name)
 
     def reset(self, line):
