@@ -6,12 +6,14 @@
 #   --only=sidecar,node            just these
 #
 # The base is docker.io/library/debian:RELEASE, or, where no registry can be reached, a debootstrapped system of that name.
+# Exit code 69: this machine can make no images at all (no root, no buildah, no base); 1: making ours failed.
 # SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 say() { printf '==> %s\n' "$*"; }
 die() { printf 'images: %s\n' "$*" >&2; exit 1; }
+unavailable() { printf 'images: %s\n' "$*" >&2; exit 69; }
 
 from_host='' only=sidecar,node,demo-launcher
 for argument in "$@"; do
@@ -21,8 +23,8 @@ for argument in "$@"; do
     *) die "unknown argument '$argument'; use --from-host or --only=sidecar,node,demo-launcher" ;;
   esac
 done
-[ "$(id -u)" = 0 ] || die "buildah and debootstrap need root here"
-command -v buildah > /dev/null || die "buildah is missing; install the Debian package of that name"
+[ "$(id -u)" = 0 ] || unavailable "buildah and debootstrap need root here"
+command -v buildah > /dev/null || unavailable "buildah is missing; install the Debian package of that name"
 
 . /etc/os-release
 release=13 codename=trixie
@@ -33,24 +35,34 @@ revision=$(git rev-parse --short HEAD 2> /dev/null || echo unknown)
 # chroot isolation runs where no user namespaces and no cgroups can be made: in a CI container.
 build=(buildah build --isolation=chroot --pull=never --layers=false --build-arg "BASE=$base" --build-arg "VERSION=$version" --build-arg "REVISION=$revision")
 
+# The mirror that this machine's apt uses, in either format of its sources.
+mirror() {
+  {
+    awk '$1 == "URIs:" {print $2}' /etc/apt/sources.list.d/*.sources
+    awk '$1 == "deb" {for (i = 2; i <= NF; i++) if ($i ~ /^https?:/) {print $i; break}}' /etc/apt/sources.list /etc/apt/sources.list.d/*.list
+  } 2> /dev/null | head -1 || true # one of the files may be missing
+}
+
 make_base() {
   if buildah inspect --type image "$base" > /dev/null 2>&1 && [ -z "${RENDERCAR_NEW_BASE:-}" ]; then return; fi
   if timeout 60 buildah pull -q "$base" > /dev/null 2>&1; then return; fi
-  command -v debootstrap > /dev/null || die "$base cannot be pulled, and debootstrap is missing (Debian package of that name)"
-  local mirror root container
-  mirror=$(awk '$1 == "URIs:" {print $2; exit}' /etc/apt/sources.list.d/debian.sources 2> /dev/null || true)
-  [ -n "$mirror" ] || die "$base cannot be pulled, and no Debian mirror is found in /etc/apt/sources.list.d/debian.sources"
+  command -v debootstrap > /dev/null || unavailable "$base cannot be pulled, and debootstrap is missing (Debian package of that name)"
+  local mirror container root=$context/base
+  mirror=$(mirror)
+  [ -n "$mirror" ] || unavailable "$base cannot be pulled, and apt's sources in /etc/apt name no Debian mirror"
   say "no registry answers; making $base by debootstrap"
-  root=$(mktemp -d)
-  debootstrap --variant=minbase "$codename" "$root/base" "$mirror" > "$root/log" 2>&1 || { tail -20 "$root/log" >&2; die "debootstrap failed"; }
+  debootstrap --variant=minbase "$codename" "$root" "$mirror" > "$context/log" 2>&1 || {
+    tail -20 "$context/log" "$root/debootstrap/debootstrap.log" >&2
+    unavailable "$base cannot be pulled, and debootstrap of $codename failed"
+  }
   local suites="$codename $codename-updates"
   [ "$release" != 12 ] || suites="$suites bookworm-backports"
   printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n' "$mirror" "$suites" \
-    > "$root/base/etc/apt/sources.list.d/debian.sources"
-  rm -f "$root/base/etc/apt/sources.list"
-  rm -rf "$root/base/var/cache/apt/archives/"*.deb "$root/base/var/lib/apt/lists/"*
+    > "$root/etc/apt/sources.list.d/debian.sources"
+  rm -f "$root/etc/apt/sources.list"
+  rm -rf "$root/var/cache/apt/archives/"*.deb "$root/var/lib/apt/lists/"*
   container=$(buildah from scratch)
-  buildah add -q "$container" "$root/base" / > /dev/null
+  buildah add -q "$container" "$root" / > /dev/null
   buildah config --cmd bash "$container"
   buildah commit -q --rm "$container" "$base" > /dev/null
   rm -rf "$root"

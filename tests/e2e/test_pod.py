@@ -32,13 +32,14 @@ def free_port():
 class PodTest(EndToEndTest):
     def setUp(self):
         super().setUp()
-        try:
-            pod.require()
-        except Missing as e:
-            raise unittest.SkipTest(str(e)) from e
         env = pod.environment(self.folder)
         self.addCleanup(pod.release_storage)
-        pod.build_images(env, os.environ["RENDERCAR_BIN"], os.path.join(self.folder, "images.log"))
+        try:
+            pod.require()
+            pod.build_images(env, os.environ["RENDERCAR_BIN"], os.path.join(self.folder, "images.log"))
+            pod.require_containers(env)
+        except Missing as e:
+            raise unittest.SkipTest(str(e)) from e
         self.port = free_port()
         with open(YAML) as f:
             yaml = f.read()

@@ -7,6 +7,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -16,6 +17,7 @@ from .machine import REPOSITORY
 
 STORAGE = os.path.join(REPOSITORY, ".cache/containers")
 TOOLS = ("podman", "buildah", "runc", "conmon", "debootstrap")
+PODMAN_FAILED = 125  # podman-run(1)
 CATATONIT = ("/usr/libexec/podman/catatonit", "/usr/bin/catatonit")
 
 
@@ -63,9 +65,25 @@ def build_images(env, programs, log):
             done = subprocess.run(command, cwd=REPOSITORY, env=env, stdin=subprocess.DEVNULL, stdout=f, stderr=f)
         if done.returncode != 0:
             with open(log, errors="replace") as f:
-                raise RuntimeError(f"{command[0]} failed\n{f.read()[-3000:]}")
+                failure = f"{command[0]} failed with exit code {done.returncode}\n{f.read()[-3000:]}"
+            raise Missing(failure) if done.returncode == os.EX_UNAVAILABLE else RuntimeError(failure)
     with open(mark, "w") as f:
         f.write(wanted)
+
+
+def require_containers(env):
+    """That podman can start any container here: it has an exit code of its own for that."""
+    done = subprocess.run(["podman", "run", "--rm", "--network=host", "--entrypoint=/bin/true", _image("sidecar")], env=env,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=180)
+    if done.returncode == PODMAN_FAILED:
+        raise Missing(f"podman cannot run a container on this machine:\n{done.stdout[-3000:]}")
+    if done.returncode != 0:
+        raise RuntimeError(f"/bin/true in the sidecar's image: exit code {done.returncode}\n{done.stdout[-3000:]}")
+
+
+def _image(name):
+    with open(os.path.join(REPOSITORY, "CMakeLists.txt")) as f:
+        return f"localhost/rendercar/{name}:" + re.search(r"project\(rendercar VERSION ([0-9.]+)", f.read())[1]
 
 
 def release_storage():
