@@ -14,8 +14,9 @@
 namespace rendercar::node {
 namespace {
 
-constexpr unsigned kGroupMode = 0660;
-constexpr unsigned kOpenMode = 0666;
+// Within the container only, whose runtime makes the file there: an unprivileged uid opens it. The
+// host's file keeps its mode.
+constexpr unsigned kMode = 0666;
 
 std::string SpecPath(const std::string& directory) {
   return directory + "/rendercar.dev-render.json";
@@ -29,19 +30,13 @@ gid_t GroupOf(const RenderNode& node, const InventoryRoots& roots) {
 }
 
 nlohmann::json Edits(const RenderNode& node, const InventoryRoots& roots) {
-  const gid_t group = GroupOf(node, roots);
-  nlohmann::json device{{"path", node.path},
-                        {"hostPath", node.path},
-                        {"type", "c"},
-                        {"permissions", "rw"},
-                        {"fileMode", group == 0 ? kOpenMode : kGroupMode}};
-  nlohmann::json edits{{"deviceNodes", nlohmann::json::array()}};
-  if (group != 0) {
-    device["gid"] = group;
-    edits["additionalGids"] = {group};
-  }
-  edits["deviceNodes"].push_back(std::move(device));
-  return edits;
+  return {{"deviceNodes",
+           {{{"path", node.path},
+             {"hostPath", node.path},
+             {"type", "c"},
+             {"permissions", "rw"},
+             {"fileMode", kMode},
+             {"gid", GroupOf(node, roots)}}}}};
 }
 
 }  // namespace
@@ -54,7 +49,9 @@ std::string CdiSpec(const std::vector<RenderNode>& nodes, const InventoryRoots& 
     if (node.software) continue;
     devices.push_back({{"name", node.id}, {"containerEdits", Edits(node, roots)}});
   }
-  const nlohmann::json spec{{"cdiVersion", "0.7.0"}, {"kind", kCdiKind}, {"devices", devices}};
+  // The oldest version that knows hostPath: runtimes refuse versions newer than they are, and
+  // podman 4.3 and containerd 1.7 are in use.
+  const nlohmann::json spec{{"cdiVersion", "0.5.0"}, {"kind", kCdiKind}, {"devices", devices}};
   return spec.dump(2) + "\n";
 }
 

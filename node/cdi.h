@@ -15,9 +15,8 @@ inline constexpr char kCdiKind[] = "rendercar.dev/render";
 // "rendercar.dev/render=0000-03-00.0".
 std::string CdiName(const RenderNode& node);
 
-// The specification (JSON, CDI 0.7.0) of all nodes that have a device. A container that gets one
-// can open it without privilege: it joins the device's group, or, where that is root's, the mode
-// lets everybody.
+// The specification (JSON, CDI 0.5.0) of all nodes that have a device. A container that gets one
+// can open it whatever its uid.
 std::string CdiSpec(const std::vector<RenderNode>& nodes, const InventoryRoots& roots);
 
 // Writes DIRECTORY/rendercar.dev-render.json, or removes it when there is no device.

@@ -7,6 +7,7 @@ SPDX-License-Identifier: Apache-2.0
 import os
 import re
 import socket
+import subprocess
 import unittest
 import urllib.request
 
@@ -29,10 +30,10 @@ def free_port():
         return s.getsockname()[1]
 
 
-class PodTest(EndToEndTest):
+class ContainerTest(EndToEndTest):
     def setUp(self):
         super().setUp()
-        env = pod.environment(self.folder)
+        self.env = env = pod.environment(self.folder)
         self.addCleanup(pod.release_storage)
         try:
             pod.require()
@@ -40,13 +41,18 @@ class PodTest(EndToEndTest):
             pod.require_containers(env)
         except Missing as e:
             raise unittest.SkipTest(str(e)) from e
+
+
+class PodTest(ContainerTest):
+    def setUp(self):
+        super().setUp()
         self.port = free_port()
         with open(YAML) as f:
             yaml = f.read()
         # The host's network, since traffic stays on loopback then; all else is as people use it.
         yaml = yaml.replace("0.0.0.0:9465", f"127.0.0.1:{self.port}").replace("\nspec:\n", "\nspec:\n  hostNetwork: true\n", 1)
         yaml = re.sub(r"      ports:\n        - name: rc-metrics\n          containerPort: 9465\n", "", yaml)
-        self.pod = pod.Pod(env, yaml, self.folder)
+        self.pod = pod.Pod(self.env, yaml, self.folder)
         self.addCleanup(self.pod.down)
         self.pod.down()  # what a run that was killed left
         self.pod.play()
@@ -140,6 +146,59 @@ class PodTest(EndToEndTest):
                 return pod.STORAGE.encode() in f.read() and process.alive(int(pid))
         except OSError:
             return False
+
+
+# In a mount namespace: a device file where the machine may have none, and the agent's specifications where runtimes look.
+WITH_CDI = """set -e
+mount -t tmpfs tmpfs /dev/dri
+mknod -m 0600 /dev/dri/renderD128 c 1 3
+mount --bind "$0" /var/run/cdi
+exec "$@"
+"""
+
+
+class CdiTest(ContainerTest):
+    """The agent's CDI files, resolved by a real runtime; the device is /dev/null under a render node's name."""
+
+    def setUp(self):
+        super().setUp()
+        for name in ("/dev/dri", "/var/run/cdi"):
+            if not os.path.exists(name):
+                os.mkdir(name)
+                self.addCleanup(os.rmdir, name)
+
+    def make_sysfs(self):
+        device = os.path.join(self.folder, "sys/devices/platform/vgem")
+        node = os.path.join(device, "drm/renderD128")
+        for name in (node, os.path.join(self.folder, "sys/bus/platform"), os.path.join(self.folder, "sys/class/drm"),
+                     os.path.join(self.folder, "dev/dri"), os.path.join(self.folder, "kubelet")):
+            os.makedirs(name)
+        os.symlink("../../../bus/platform", os.path.join(device, "subsystem"))
+        os.symlink("../..", os.path.join(node, "device"))
+        os.symlink("../../devices/platform/vgem/drm/renderD128", os.path.join(self.folder, "sys/class/drm/renderD128"))
+        for name, text in ((os.path.join(node, "dev"), "226:128\n"), (os.path.join(self.folder, "dev/dri/renderD128"), "")):
+            with open(name, "w") as f:
+                f.write(text)
+
+    def start_agent(self):
+        with open(os.path.join(self.folder, "node.yaml"), "w") as f:
+            f.write(f"apiVersion: rendercar.dev/v1alpha1\nkind: NodeConfig\ncdiDirectory: {self.folder}/cdi\n")
+        self.process("node", [
+            os.path.join(os.environ["RENDERCAR_BIN"], "rendercar-node"), f"--config={self.folder}/node.yaml",
+            f"--kubelet-dir={self.folder}/kubelet", f"--session-root={self.folder}/sessions", f"--sysfs-root={self.folder}/sys",
+            f"--dev-root={self.folder}/dev", "--metrics-address=none", "--pod-resources-socket=none", "--proc-root=none"])
+        process.wait_until(lambda: os.path.exists(os.path.join(self.folder, "cdi/rendercar.dev-render.json")), STEP_TIMEOUT_S,
+                           "a CDI file")
+
+    def test_an_unprivileged_container_opens_the_device_by_its_cdi_name(self):
+        self.make_sysfs()
+        self.start_agent()
+        done = subprocess.run(
+            ["unshare", "--mount", "--propagation", "private", "sh", "-c", WITH_CDI, os.path.join(self.folder, "cdi"),
+             "podman", "run", "--rm", "--network=host", "--user=107:107", "--cap-drop=all", "--device=rendercar.dev/render=platform-vgem",
+             "--entrypoint=/bin/sh", pod.image("sidecar"), "-ec", "exec 3<>/dev/dri/renderD128; id -u"],
+            env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=180)
+        self.assertEqual((done.returncode, done.stdout), (0, "107\n"), done.stderr)
 
 
 if __name__ == "__main__":

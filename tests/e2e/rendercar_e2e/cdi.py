@@ -1,4 +1,4 @@
-"""What the Container Device Interface's specification (0.7.0) says a file must look like, as a JSON schema of our own words.
+"""What the Container Device Interface's specification (0.5.0, which the runtimes of Debian 12 know) says a file must look like, as a JSON schema of our own words.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -22,14 +22,13 @@ _EDITS = {
         "env": {"type": "array", "items": {"type": "string", "pattern": "^[^=]+=.*$"}},
         "deviceNodes": {"type": "array", "items": _DEVICE_NODE},
         "mounts": {"type": "array", "items": {"type": "object", "required": ["hostPath", "containerPath"]}},
-        "additionalGids": {"type": "array", "items": {**_ID, "minimum": 1}},
     },
 }
 SCHEMA = {
     "$schema": "http://json-schema.org/draft-07/schema#",
     "type": "object", "additionalProperties": False, "required": ["cdiVersion", "kind", "devices"],
     "properties": {
-        "cdiVersion": {"enum": ["0.3.0", "0.4.0", "0.5.0", "0.6.0", "0.7.0"]},
+        "cdiVersion": {"enum": ["0.3.0", "0.4.0", "0.5.0"]},
         "kind": {"type": "string", "pattern": "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$"},
         "annotations": {"type": "object"},
         "devices": {

@@ -71,19 +71,19 @@ def build_images(env, programs, log):
         f.write(wanted)
 
 
+def image(name):
+    with open(os.path.join(REPOSITORY, "CMakeLists.txt")) as f:
+        return f"localhost/rendercar/{name}:" + re.search(r"project\(rendercar VERSION ([0-9.]+)", f.read())[1]
+
+
 def require_containers(env):
     """That podman can start any container here: it has an exit code of its own for that."""
-    done = subprocess.run(["podman", "run", "--rm", "--network=host", "--entrypoint=/bin/true", _image("sidecar")], env=env,
+    done = subprocess.run(["podman", "run", "--rm", "--network=host", "--entrypoint=/bin/true", image("sidecar")], env=env,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=180)
     if done.returncode == PODMAN_FAILED:
         raise Missing(f"podman cannot run a container on this machine:\n{done.stdout[-3000:]}")
     if done.returncode != 0:
         raise RuntimeError(f"/bin/true in the sidecar's image: exit code {done.returncode}\n{done.stdout[-3000:]}")
-
-
-def _image(name):
-    with open(os.path.join(REPOSITORY, "CMakeLists.txt")) as f:
-        return f"localhost/rendercar/{name}:" + re.search(r"project\(rendercar VERSION ([0-9.]+)", f.read())[1]
 
 
 def release_storage():
