@@ -61,6 +61,11 @@ void AddRendererFlags(CLI::App& app, Options& options) {
       ->option_text("PATH");
   const std::map<std::string, RendererKind> kinds{{"process", RendererKind::kProcess},
                                                   {"null", RendererKind::kNull}};
+  app.add_option("--failover-node", options.failover_nodes,
+                 "Where 3D may move when its render node is gone for good: a path, or software; "
+                 "repeatable. The guest is offered what all of them can do")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->option_text("PATH");
   app.add_option("--renderer", options.renderer,
                  "Where 3D runs: process (a sandboxed child, default) or null (nowhere)")
       ->transform(CLI::CheckedTransformer(kinds))
@@ -88,6 +93,10 @@ void AddRendererLimitFlags(CLI::App& app, Options& options) {
                  "How long an idle renderer looks for a command before it sleeps")
       ->check(CLI::Range(0, 10'000))
       ->option_text("US");
+  app.add_option("--max-restart-wait-ms", options.max_restart_wait_ms,
+                 "The longest pause before a renderer that died again and again is started")
+      ->check(CLI::Range(1, 600'000))
+      ->option_text("MS");
   app.add_option("--max-renderer-deaths", options.max_renderer_deaths,
                  "So many deaths by the guest's commands within a minute turn 3D off")
       ->check(CLI::PositiveNumber)

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "backend/gpu/gpu_device.h"
 #include "common/program.h"
@@ -17,7 +18,8 @@ enum class RendererKind { kProcess, kNull };
 struct Options {
   std::string socket_path;  // one of these two
   int fd = -1;
-  std::string render_node;  // empty: software
+  std::string render_node;                  // empty: software
+  std::vector<std::string> failover_nodes;  // where 3D may move when it is gone; "software" too
   bool virgl = false;
   bool persistent = false;
   bool dmabuf_scanouts = false;
@@ -31,6 +33,7 @@ struct Options {
   uint64_t renderer_memory = 0;  // bytes of private memory; 0: no limit
   uint32_t renderer_spin_us = 20;
   uint32_t max_renderer_deaths = 3;
+  uint32_t max_restart_wait_ms = 5000;
   gpu::Limits limits;
 };
 

@@ -7,11 +7,14 @@
 #include "backend/capabilities.h"
 #include "backend/gpu/null_renderer.h"
 #include "backend/ipc/capabilities_json.h"
+#include "backend/ipc/capset_intersection.h"
 #include "backend/ipc/probe.h"
 #include "common/log.h"
 
 namespace rendercar::backend {
 namespace {
+
+constexpr char kSoftware[] = "software";  // as the value of --failover-node
 
 absl::StatusOr<std::string> Program(const Options& options) {
   const std::string program =
@@ -46,13 +49,40 @@ absl::StatusOr<RendererSetup> RendererSetup::Find(const Options& options, StatsW
                            {"capsets", setup.capabilities_.capsets.size()}});
   probe.renderer.capset_digest = ipc::CapsetDigest(setup.capabilities_);
   setup.process_.link.argv = probe.renderer.ServeArgv();
+  setup.FindFailover(options, probe);
   // A ring holds the largest submit and others beside it.
   while (setup.process_.link.command_ring_bytes < size_t{4} * options.limits.submit_bytes)
     setup.process_.link.command_ring_bytes *= 2;
   setup.process_.watchdog = std::chrono::milliseconds(options.watchdog_ms);
   setup.process_.restart.max_blamed = options.max_renderer_deaths;
+  setup.process_.restart.longest_wait = std::chrono::milliseconds(options.max_restart_wait_ms);
   setup.process_.stats = &stats;
   return setup;
+}
+
+// A node that does not work now, or with which nothing would be left to offer, is no candidate.
+void RendererSetup::FindFailover(const Options& options, ipc::ProbeOptions probe) {
+  const auto refuse = [](const std::string& node, const std::string& why) {
+    log::Warning("a render node cannot take over", {{"render_node", node}, {"why", why}});
+  };
+  for (const std::string& node : options.failover_nodes) {
+    probe.renderer.render_node = node == kSoftware ? "" : node;
+    if (probe.renderer.render_node == options.render_node) continue;  // its own
+    probe.renderer.capset_digest.clear();
+    const auto capabilities = ipc::ProbeRenderer(probe);
+    if (!capabilities.ok()) {
+      refuse(node, std::string(capabilities.status().message()));
+      continue;
+    }
+    gpu::RendererCapabilities both = ipc::Intersect(capabilities_, *capabilities);
+    if (both.capsets.empty()) {
+      refuse(node, "what it offers and what the session's own node offers exclude each other");
+      continue;
+    }
+    probe.renderer.capset_digest = ipc::CapsetDigest(*capabilities);
+    process_.failover.push_back(probe.renderer.ServeArgv());
+    capabilities_ = std::move(both);
+  }
 }
 
 std::unique_ptr<gpu::Renderer> RendererSetup::Make(EventLoop& loop) const {

@@ -6,6 +6,7 @@
 
 #include "backend/backend_options.h"
 #include "backend/gpu/renderer.h"
+#include "backend/ipc/probe.h"
 #include "backend/ipc/process_renderer.h"
 #include "common/event_loop.h"
 #include "common/stats_page.h"
@@ -23,6 +24,9 @@ class RendererSetup {
   std::unique_ptr<gpu::Renderer> Make(EventLoop& loop) const;
 
  private:
+  // Adds the nodes that may take over, and offers only what these can do too.
+  void FindFailover(const Options& options, ipc::ProbeOptions probe);
+
   gpu::RendererCapabilities capabilities_;
   ipc::ProcessRenderer::Options process_;
 };

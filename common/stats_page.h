@@ -109,6 +109,7 @@ enum class StatsValue : uint32_t {
   kSandboxKills,        // counter: renderers that made a forbidden system call
   kRendererThrottles,  // counter: times that the guest had used up its share of the renderer's time
   kDisplayThrottles,   // counter: frames after which the display's bandwidth was used up
+  kFailovers,          // counter: times that 3D moved to another render node
   kCount
 };
 

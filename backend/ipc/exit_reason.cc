@@ -32,6 +32,8 @@ std::string ExitReason(const ChildEnd& end, uint32_t forbidden_call) {
     return "the renderer offers other capsets than those that the guest was promised; clear the "
            "probe cache and start the session anew";
   }
+  if (end.kind == ChildEnd::Kind::kExited && end.code == kExitNodeGone)
+    return "the render node is gone";
   if (end.kind == ChildEnd::Kind::kExited && end.code == EX_UNAVAILABLE)
     return "the renderer could not bring up OpenGL; its log names the cause";
   return absl::StrCat("the renderer ", end.ToString());

@@ -11,6 +11,7 @@ namespace rendercar::ipc {
 
 // Beside those of common/program.h.
 inline constexpr int kExitForbiddenCall = 159;  // as if by SIGSYS: 128 + 31
+inline constexpr int kExitNodeGone = 66;        // EX_NOINPUT: the render node is not there
 inline constexpr int kExitCapsetsDiffer = 78;   // EX_CONFIG
 
 // `forbidden_call` is what the renderer left in the ring's page: 1 + the number of the system call

@@ -2,14 +2,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/ipc/probe.h"
 
+#include <absl/strings/ascii.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
 #include "backend/ipc/capabilities_json.h"
+#include "backend/ipc/capset_intersection.h"
 #include "backend/ipc/probe_cache.h"
 #include "common/temp_dir.h"
 
@@ -38,6 +41,32 @@ TEST(ProbeTest, software_gives_virgl_and_virgl2) {
   EXPECT_EQ(found->capsets[0].id, 1u);
   EXPECT_EQ(found->capsets[1].id, 2u);
   EXPECT_FALSE(found->gl_renderer.empty());
+}
+
+// Offsets that capset_intersection.cc relies on, against the library that runs.
+TEST(ProbeTest, the_fields_of_virgl2_lie_where_failover_looks_for_them) {
+  const auto found = ProbeRenderer(Real(""));
+  ASSERT_TRUE(found.ok()) << found.status();
+  const std::vector<std::byte>& bytes = found->capsets.at(1).data;
+  ASSERT_GE(bytes.size(), size_t{344} * 4);
+  const auto word = [&bytes](size_t index) {
+    int32_t value = 0;
+    std::memcpy(&value, bytes.data() + index * 4, sizeof(value));
+    return value;
+  };
+  const auto is_power_of_two = [](int32_t value) {
+    return value > 0 && (value & (value - 1)) == 0;
+  };
+  EXPECT_GE(word(66), 130);  // glsl_level
+  EXPECT_LE(word(66), 460);
+  EXPECT_LT(word(91), 0);  // min_texel_offset
+  EXPECT_GT(word(92), 0);
+  EXPECT_TRUE(is_power_of_two(word(96))) << word(96);    // uniform_buffer_offset_alignment
+  EXPECT_TRUE(is_power_of_two(word(121))) << word(121);  // max_texture_2d_size
+  const std::string renderer(reinterpret_cast<const char*>(bytes.data()) + size_t{174} * 4, 64);
+  EXPECT_NE(absl::AsciiStrToLower(renderer).find("llvmpipe"), std::string::npos) << renderer;
+  EXPECT_TRUE(is_power_of_two(word(343))) << word(343);  // max_uniform_block_size
+  EXPECT_EQ(Intersect(*found, *found).capsets[1].data, bytes);
 }
 
 TEST(ProbeTest, two_probes_give_the_same_bytes) {

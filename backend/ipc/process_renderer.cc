@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/ipc/process_renderer.h"
 
+#include <absl/strings/str_join.h>
 #include <sys/epoll.h>
 
 #include <csignal>
@@ -245,11 +246,29 @@ void ProcessRenderer::End(std::optional<gpu::RendererDeath> why, Cause cause) {
   if (death.kind == Kind::kExited && death.code == kExitForbiddenCall)
     Count(StatsValue::kSandboxKills);
   policy_.OnDeath(Clock::now(), was_ready && cause == Cause::kItself && IsGuestsDoing(death));
+  NoteNode(death);
   if (death.kind == Kind::kStartFailed && death.code == kExitCapsetsDiffer)
     policy_.TurnOff(death.reason);
   if (death.code == -1) policy_.TurnOff("a renderer survives being killed");
   Report(death);
   events_.emplace_back(std::move(death));
+}
+
+void ProcessRenderer::NoteNode(const gpu::RendererDeath& death) {
+  const bool gone = death.kind == Kind::kStartFailed && death.code == kExitNodeGone;
+  node_failures_ = gone ? node_failures_ + 1 : 0;
+  if (node_failures_ < kNodeFailures) return;
+  node_failures_ = 0;
+  if (options_.failover.empty()) {
+    policy_.TurnOff("the render node is gone, and no other may serve this session");
+    return;
+  }
+  options_.link.argv = std::move(options_.failover.front());
+  options_.failover.erase(options_.failover.begin());
+  policy_.OnNewNode();
+  Count(StatsValue::kFailovers);
+  log::Warning("3D moves to another render node: this one is gone",
+               {{"renderer", absl::StrJoin(options_.link.argv, " ")}});
 }
 
 void ProcessRenderer::Report(const gpu::RendererDeath& death) {

@@ -28,6 +28,9 @@ class ProcessRenderer final : public gpu::Renderer {
     std::chrono::milliseconds watchdog{10'000};  // a command that takes longer hangs
     std::chrono::milliseconds memory_wait{100};  // for the acknowledgement of a memory table
     StatsWriter* stats = nullptr;                // may be null
+    // Command lines for other render nodes, in this order, should the one of `link` be gone for
+    // good. The guest must have been promised no more than all of them can do.
+    std::vector<std::vector<std::string>> failover = {};
   };
 
   ProcessRenderer(EventLoop& loop, Options options);
@@ -71,6 +74,8 @@ class ProcessRenderer final : public gpu::Renderer {
   // Ends the renderer; `why` when it is to be killed.
   void End(std::optional<gpu::RendererDeath> why, Cause cause = Cause::kItself);
   void EndBroken(const absl::Status& status);
+  // Whether the render node is gone, and what then.
+  void NoteNode(const gpu::RendererDeath& death);
   void Report(const gpu::RendererDeath& death);
   void Dispatch();
   void PostDispatch();
@@ -82,8 +87,11 @@ class ProcessRenderer final : public gpu::Renderer {
   void Count(StatsValue value);
 
   EventLoop& loop_;
-  const Options options_;
+  Options options_;  // link and failover change with the render node
   gpu::RendererClient* client_ = nullptr;
+  // So many starts in a row that do not find it: a reset may take it away for a moment.
+  static constexpr int kNodeFailures = 3;
+  int node_failures_ = 0;
   RestartPolicy policy_;
   std::unique_ptr<RendererLink> link_;
   std::deque<LinkEvent> events_;  // for the client, in order

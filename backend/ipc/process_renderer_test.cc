@@ -266,5 +266,45 @@ TEST_F(ProcessRendererTest, kills_at_random_moments_never_lose_or_double_a_token
   }
 }
 
+// A renderer whose node is gone, and one on another node that can take over.
+class FailoverTest : public RendererFixture {
+ protected:
+  static ProcessRenderer::Options GoneNode(StatsWriter& stats) {
+    ProcessRenderer::Options options;
+    options.link.argv = {RENDERCAR_RENDERER_PATH, "--serve", "--render-node=/nonexistent/renderD1"};
+    options.restart.first_wait = std::chrono::milliseconds(0);
+    options.stats = &stats;
+    return options;
+  }
+  void StartUntilDead(ProcessRenderer& renderer, size_t deaths) {
+    while (client.deaths.size() < deaths) {
+      ASSERT_TRUE(renderer.Start().ok());
+      const size_t before = client.deaths.size();
+      RunUntil([&] { return client.deaths.size() > before; });
+    }
+  }
+  StatsWriter stats;
+};
+
+TEST_F(FailoverTest, three_starts_without_the_node_move_3d_to_the_next) {
+  ProcessRenderer::Options options = GoneNode(stats);
+  options.failover = {{RENDERCAR_RENDERER_PATH, "--serve"}};
+  ProcessRenderer renderer(loop, options);
+  renderer.SetClient(&client);
+  StartUntilDead(renderer, 3);
+  EXPECT_EQ(stats.Get(StatsValue::kFailovers), 1u);
+  EXPECT_FALSE(renderer.off());
+  ASSERT_TRUE(renderer.Start().ok());
+  MakeTarget(renderer, kContext, kTexture, kSide);
+}
+
+TEST_F(FailoverTest, without_another_node_3d_is_turned_off_with_its_reason) {
+  ProcessRenderer renderer(loop, GoneNode(stats));
+  renderer.SetClient(&client);
+  StartUntilDead(renderer, 3);
+  EXPECT_TRUE(renderer.off());
+  EXPECT_EQ(client.deaths[0].reason, "the render node is gone");
+}
+
 }  // namespace
 }  // namespace rendercar::ipc

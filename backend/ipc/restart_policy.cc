@@ -45,6 +45,11 @@ void RestartPolicy::OnReset(Clock::time_point now) {
   off_reason_.clear();
 }
 
+void RestartPolicy::OnNewNode() {
+  in_a_row_ = 0;
+  not_before_ = {};
+}
+
 void RestartPolicy::TurnOff(std::string why) {
   if (!off() || off_for_deaths_) off_reason_ = std::move(why);
   off_for_deaths_ = false;

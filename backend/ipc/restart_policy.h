@@ -28,6 +28,8 @@ class RestartPolicy {
   void OnStart(Clock::time_point now) { started_ = now; }
   // `blamed`: it died executing a guest's command, or hung there.
   void OnDeath(Clock::time_point now, bool blamed);
+  // The next start is on another render node: nothing is waited for.
+  void OnNewNode();
   // For good: no renderer any more.
   void TurnOff(std::string why);
   // Another guest starts: it is not held to account for the deaths before it, unless they were just

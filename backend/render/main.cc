@@ -1,18 +1,22 @@
 // rendercar-renderer: executes one guest's 3D commands, started by rendercar-backend and by nobody
 // else; or tells what it could do (--probe).
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
 #include <optional>
 
 #include "backend/ipc/capabilities_json.h"
+#include "backend/ipc/exit_reason.h"
 #include "backend/render/executor.h"
 #include "backend/render/loaded_files.h"
 #include "backend/render/render_server.h"
 #include "backend/sandbox/renderer_sandbox.h"
 #include "common/program.h"
+#include "common/unique_fd.h"
 
 namespace rendercar::render {
 namespace {
@@ -77,7 +81,19 @@ int Serve(const Flags& flags, RenderExecutor& executor, RenderServer::Channels c
   ::_exit(code);
 }
 
+// Whether the device itself is gone, not only unable: then another node may serve the guest.
+bool NodeIsGone(const std::string& path) {
+  if (path.empty()) return false;
+  const UniqueFd node(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  return !node.valid() && (errno == ENOENT || errno == ENODEV || errno == ENXIO);
+}
+
 int Run(const Flags& flags) {
+  if (NodeIsGone(flags.render_node)) {
+    Fail(kProgram,
+         absl::NotFoundError(absl::StrCat("render node '", flags.render_node, "' is gone")));
+    return ipc::kExitNodeGone;
+  }
   std::optional<RenderServer::Channels> channels;
   if (flags.serve) {
     auto opened = RenderServer::OpenChannels();

@@ -160,6 +160,9 @@ const std::vector<PageMetric>& PageMetrics() {
       {StatsValue::kDisplayThrottles,
        {"rendercar_display_throttles_total", kCounter,
         "Frames after which the display's bandwidth was used up.", ""}},
+      {StatsValue::kFailovers,
+       {"rendercar_failovers_total", kCounter,
+        "Times that 3D moved to another render node because its own was gone.", ""}},
   };
   return *metrics;
 }
