@@ -65,12 +65,6 @@ server::DeviceFactory MakeFactory(const Options& options, const RendererSetup& r
   };
 }
 
-sandbox::DeviceRole RoleOf(const Options& options) {
-  return options.virgl && options.renderer == RendererKind::kProcess
-             ? sandbox::DeviceRole::kStartsRenderers
-             : sandbox::DeviceRole::kWithoutRenderer;
-}
-
 // The kind of end that `why` is; the server has logged its words.
 ExitCode CodeOf(const absl::Status& why) {
   if (why.ok()) return ExitCode::kOk;
@@ -85,7 +79,7 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
   RC_ASSIGN_OR_RETURN(const RendererSetup renderer, RendererSetup::Find(options, stats));
   RC_ASSIGN_OR_RETURN(Endpoint endpoint, OpenEndpoint(options));
   // From here on a guest's bytes may come.
-  RC_RETURN_IF_ERROR(sandbox::ConfineDevice(RoleOf(options)));
+  RC_RETURN_IF_ERROR(sandbox::ConfineDevice(sandbox::DeviceRole::kDevice));
   ExitCode outcome = ExitCode::kOk;
   server::Server server(loop, stats, MakeFactory(options, renderer, stats), {options.persistent},
                         [&](const absl::Status& why) {

@@ -9,6 +9,8 @@
 #include "backend/ipc/capabilities_json.h"
 #include "backend/ipc/capset_intersection.h"
 #include "backend/ipc/probe.h"
+#include "backend/sandbox/device_sandbox.h"
+#include "common/children/spawner.h"
 #include "common/log.h"
 
 namespace rendercar::backend {
@@ -56,6 +58,9 @@ absl::StatusOr<RendererSetup> RendererSetup::Find(const Options& options, StatsW
   setup.process_.watchdog = std::chrono::milliseconds(options.watchdog_ms);
   setup.process_.restart.max_blamed = options.max_renderer_deaths;
   setup.process_.restart.longest_wait = std::chrono::milliseconds(options.max_restart_wait_ms);
+  RC_ASSIGN_OR_RETURN(setup.process_.link.processes, StartSpawner(probe.renderer.program, [] {
+                        return sandbox::ConfineDevice(sandbox::DeviceRole::kStartsRenderers);
+                      }));
   setup.process_.stats = &stats;
   return setup;
 }

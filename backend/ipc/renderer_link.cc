@@ -70,13 +70,14 @@ absl::Status RendererLink::Spawn(const Options& options, int command_ring, int c
   RC_ASSIGN_OR_RETURN(SocketPair pair, CreateSocketPair(SOCK_SEQPACKET));
   // Our end only: the flag belongs to the open file, and the renderer has the other one.
   if (::fcntl(pair.a.get(), F_SETFL, O_NONBLOCK) != 0) return ErrnoStatus(errno, "O_NONBLOCK");
-  Subprocess::Options child;
+  ChildRequest child;
+  child.name = "renderer";
   child.argv = options.argv;
   child.fds = {{pair.b.get(), kControlFd},
                {command_ring, kCommandRingFd},
                {completion_ring, kCompletionRingFd},
                {doorbell_.get(), kDoorbellFd}};
-  RC_ASSIGN_OR_RETURN(child_, Subprocess::Start(child));
+  RC_ASSIGN_OR_RETURN(child_, options.processes->Start(child));
   control_ = std::move(pair.a);
   return absl::OkStatus();
 }
@@ -89,7 +90,7 @@ absl::Status RendererLink::WatchForWaiting() {
   epoll_event level{};
   level.events = EPOLLIN;
   if (::epoll_ctl(waiting_.get(), EPOLL_CTL_ADD, doorbell_.get(), &edge) != 0 ||
-      ::epoll_ctl(waiting_.get(), EPOLL_CTL_ADD, child_.pidfd(), &level) != 0) {
+      ::epoll_ctl(waiting_.get(), EPOLL_CTL_ADD, child_->pidfd(), &level) != 0) {
     return ErrnoStatus(errno, "watching a renderer");
   }
   return absl::OkStatus();
@@ -196,8 +197,8 @@ gpu::RendererDeath RendererLink::Describe(const ChildEnd& end) const {
 gpu::RendererDeath RendererLink::End(std::optional<gpu::RendererDeath> why,
                                      std::deque<LinkEvent>& events) {
   const uint32_t guilty = GuiltyContext();
-  if (why.has_value()) child_.Signal(SIGKILL);
-  const auto end = child_.Wait(milliseconds(2000));
+  if (why.has_value()) child_->Signal(SIGKILL);
+  const auto end = child_->Wait(milliseconds(2000));
   // What it still wrote counts, as long as it makes sense.
   Collect(events).IgnoreError();
   for (const uint64_t token : in_flight_.TakeAwaited())

@@ -17,7 +17,7 @@
 #include "backend/ipc/in_flight.h"
 #include "backend/ipc/records.h"
 #include "backend/ipc/ring.h"
-#include "common/subprocess.h"
+#include "common/children/process_host.h"
 
 namespace rendercar::ipc {
 
@@ -27,6 +27,7 @@ class RendererLink {
     std::vector<std::string> argv;
     size_t command_ring_bytes = size_t{4} << 20;
     size_t completion_ring_bytes = size_t{128} << 10;
+    std::shared_ptr<ProcessHost> processes = std::make_shared<LocalProcessHost>();
   };
   // Spawns the process; comes back before it has set itself up.
   static absl::StatusOr<std::unique_ptr<RendererLink>> Start(const Options& options);
@@ -49,8 +50,8 @@ class RendererLink {
   // For an event loop: doorbell edge-triggered (it is never read, so that nothing that a hostile
   // renderer does to it can block us), pidfd level-triggered.
   int doorbell() const { return doorbell_.get(); }
-  int pidfd() const { return child_.pidfd(); }
-  pid_t pid() const { return child_.pid(); }
+  int pidfd() const { return child_->pidfd(); }
+  pid_t pid() const { return child_->pid(); }
   int control() const { return control_.get(); }
 
   bool ready() const { return completions_.ready(); }
@@ -84,7 +85,7 @@ class RendererLink {
   UniqueFd doorbell_;
   UniqueFd control_;
   UniqueFd waiting_;  // an epoll set of doorbell and pidfd
-  Subprocess child_;
+  std::unique_ptr<Child> child_;
 };
 
 }  // namespace rendercar::ipc

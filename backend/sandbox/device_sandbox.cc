@@ -42,8 +42,9 @@ absl::Status AddAll(const Filter& filter, uint32_t action,
   return absl::OkStatus();
 }
 
-// Rings, sockets that are there, memory, threads, time; a path only to be removed.
-absl::Status AllowWithoutRenderer(const Filter& filter) {
+// Rings, sockets that are there, memory, threads, time; a path only to be removed. Signals only to
+// processes whose pidfd it was given: renderers.
+absl::Status AllowForDevice(const Filter& filter) {
   RC_RETURN_IF_ERROR(AddAll(filter, SCMP_ACT_ALLOW,
                             {"accept4",
                              "brk",
@@ -84,6 +85,7 @@ absl::Status AllowWithoutRenderer(const Filter& filter) {
                              "munmap",
                              "nanosleep",
                              "newfstatat",
+                             "pidfd_send_signal",
                              "poll",
                              "ppoll",
                              "pread64",
@@ -186,7 +188,7 @@ absl::Status ConfineDevice(DeviceRole role) {
   if (filter == nullptr) return absl::ResourceExhaustedError("seccomp_init");
   ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1);
   ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
-  RC_RETURN_IF_ERROR(starts ? RefuseForAll(filter) : AllowWithoutRenderer(filter));
+  RC_RETURN_IF_ERROR(starts ? RefuseForAll(filter) : AllowForDevice(filter));
   if (const int result = ::seccomp_load(filter.get()); result != 0)
     return ErrnoStatus(-result, "seccomp_load");
   return absl::OkStatus();

@@ -1,5 +1,5 @@
 // What the device process is still allowed once it has its socket: it meets the guest's bytes, but
-// needs no device, no network and, without 3D, no file and no program. Works as any user.
+// needs no device, no network, no file and no program. Works as any user.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -8,9 +8,9 @@
 namespace rendercar::sandbox {
 
 enum class DeviceRole {
-  kWithoutRenderer,  // 2D only: a list of what is allowed, and nothing else
-  // It starts renderers, who inherit every restriction and need more until they confine themselves:
-  // a list of what neither of them may ever do.
+  kDevice,  // meets the guest: a list of what is allowed, and nothing else
+  // The spawner beside it, which starts renderers; they inherit every restriction and need more
+  // until they confine themselves: a list of what none of them may ever do.
   kStartsRenderers,
 };
 

@@ -74,19 +74,19 @@ class DeviceSandboxTest : public testing::Test {
   }
 };
 
-TEST_F(DeviceSandboxTest, a_device_without_3d_reaches_nobody) {
-  EXPECT_EQ(InChild(DeviceRole::kWithoutRenderer, ReachOthers), 0);
+TEST_F(DeviceSandboxTest, a_device_process_reaches_nobody) {
+  EXPECT_EQ(InChild(DeviceRole::kDevice, ReachOthers), 0);
 }
-TEST_F(DeviceSandboxTest, a_device_without_3d_opens_no_file_and_starts_no_program) {
-  EXPECT_EQ(InChild(DeviceRole::kWithoutRenderer, ReachFilesAndPrograms), 0);
+TEST_F(DeviceSandboxTest, a_device_process_opens_no_file_and_starts_no_program) {
+  EXPECT_EQ(InChild(DeviceRole::kDevice, ReachFilesAndPrograms), 0);
 }
-TEST_F(DeviceSandboxTest, a_device_without_3d_can_do_its_work) {
-  EXPECT_EQ(InChild(DeviceRole::kWithoutRenderer, Work), 0);
+TEST_F(DeviceSandboxTest, a_device_process_can_do_its_work) {
+  EXPECT_EQ(InChild(DeviceRole::kDevice, Work), 0);
 }
-TEST_F(DeviceSandboxTest, a_device_that_starts_renderers_reaches_nobody) {
+TEST_F(DeviceSandboxTest, a_spawner_of_renderers_reaches_nobody) {
   EXPECT_EQ(InChild(DeviceRole::kStartsRenderers, ReachOthers), 0);
 }
-TEST_F(DeviceSandboxTest, a_device_that_starts_renderers_can_do_its_work) {
+TEST_F(DeviceSandboxTest, a_spawner_of_renderers_can_do_its_work) {
   EXPECT_EQ(InChild(DeviceRole::kStartsRenderers, Work), 0);
 }
 

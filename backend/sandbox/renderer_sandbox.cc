@@ -16,6 +16,7 @@
 #include "backend/sandbox/landlock.h"
 #include "backend/sandbox/seccomp.h"
 #include "common/log.h"
+#include "common/unique_fd.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define RENDERCAR_SANITIZED 1
@@ -182,6 +183,17 @@ std::vector<Rule> RefusedCalls(bool has_render_node) {
 
 }  // namespace
 
+namespace {
+
+// A renderer can be made anew, the device process cannot. Where /proc is read-only it stays as it
+// was.
+void GoFirstWhenMemoryEnds() {
+  const UniqueFd score(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
+  if (score.valid()) static_cast<void>(!::write(score.get(), "1000", 4));
+}
+
+}  // namespace
+
 bool CallsCanBeConfined() {
 #ifdef RENDERCAR_SANITIZED
   return false;  // the sanitizers' runtimes make calls of their own
@@ -192,6 +204,7 @@ bool CallsCanBeConfined() {
 
 absl::Status ConfineBeforeInit(const std::string& render_node, const RendererLimits& limits) {
   RC_RETURN_IF_ERROR(Limit(RLIMIT_CORE, 0));
+  GoFirstWhenMemoryEnds();
   RC_RETURN_IF_ERROR(Limit(RLIMIT_MEMLOCK, 0));
   RC_RETURN_IF_ERROR(Limit(RLIMIT_MSGQUEUE, 0));
   if (limits.data_bytes != 0) RC_RETURN_IF_ERROR(Limit(RLIMIT_DATA, limits.data_bytes));

@@ -69,11 +69,8 @@ class Renderer : public Conformance {
     std::memcpy(picture.pixels.data(), bytes.data(), picture.pixels.size() * 4);
     return picture;
   }
-  // The renderer's pid: the backend's only child; 0 while there is none.
-  pid_t RendererPid() {
-    const std::vector<pid_t> tree = ProcessTree(vm().backend().pid());
-    return tree.size() > 1 ? tree[1] : 0;
-  }
+  // 0 while there is none.
+  pid_t RendererPid() { return RendererBelow(vm().backend().pid()); }
   void KillRenderer() {
     const pid_t pid = RendererPid();
     ASSERT_NE(pid, 0);

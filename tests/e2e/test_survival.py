@@ -22,8 +22,8 @@ def renderers(machine):
     found = []
     for pid in process.descendants(machine.backend_process.pid):
         try:
-            with open(f"/proc/{pid}/cmdline", "rb") as f:
-                if b"renderer" in f.read():
+            with open(f"/proc/{pid}/comm") as f:
+                if f.read().strip() == "rendercar-rende":  # 15 bytes of its name
                     found.append(pid)
         except OSError:
             pass

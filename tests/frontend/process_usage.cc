@@ -60,6 +60,15 @@ std::vector<pid_t> ProcessTree(pid_t pid) {
   return tree;
 }
 
+pid_t RendererBelow(pid_t pid) {
+  for (const pid_t one : ProcessTree(pid)) {
+    std::ifstream file("/proc/" + std::to_string(one) + "/comm");
+    std::string name;
+    if (std::getline(file, name) && name == "rendercar-rende") return one;  // 15 bytes of it
+  }
+  return 0;
+}
+
 ProcessUsage UsageOf(pid_t pid) {
   const fs::path proc = fs::path("/proc") / std::to_string(pid);
   ProcessUsage usage;

@@ -22,6 +22,8 @@ struct ProcessUsage {
 
 // `pid` and its descendants, `pid` first.
 std::vector<pid_t> ProcessTree(pid_t pid);
+// The renderer below backend `pid`; 0 while there is none.
+pid_t RendererBelow(pid_t pid);
 // The usage of one process; zeros when it is gone.
 ProcessUsage UsageOf(pid_t pid);
 // Resident bytes of `pid`, shared libraries included, but for mappings whose name has `except` in
