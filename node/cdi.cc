@@ -49,8 +49,8 @@ std::string CdiSpec(const std::vector<RenderNode>& nodes, const InventoryRoots& 
     if (node.software) continue;
     devices.push_back({{"name", node.id}, {"containerEdits", Edits(node, roots)}});
   }
-  // The oldest version that knows hostPath: runtimes refuse versions newer than they are, and
-  // podman 4.3 and containerd 1.7 are in use.
+  // The oldest version that knows hostPath: runtimes refuse versions newer than they are, podman
+  // 4.3 those above 0.5.0.
   const nlohmann::json spec{{"cdiVersion", "0.5.0"}, {"kind", kCdiKind}, {"devices", devices}};
   return spec.dump(2) + "\n";
 }
