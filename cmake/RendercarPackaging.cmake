@@ -1,5 +1,5 @@
 # What is installed where, and the .deb packages: scripts/package.sh makes them.
-# One component a package: rendercar-backend, rendercar-sidecar, rendercar-node, rendercarctl.
+# One component a package: rendercar-backend, rendercar-sidecar, rendercar-shim, rendercar-node, rendercarctl.
 include(GNUInstallDirs)
 set(packaging "${CMAKE_SOURCE_DIR}/deploy/packaging")
 
@@ -22,6 +22,7 @@ endfunction()
 add_custom_target(rendercar_man)
 rendercar_packaged_program(rendercar-node 8)
 rendercar_packaged_program(rendercar-sidecar 1)
+rendercar_packaged_program(rendercar-shim 1)
 rendercar_packaged_program(rendercar-backend 1)
 rendercar_packaged_program(rendercarctl 1)
 # Not for people, so beside no other programs; the backend looks there.
@@ -34,6 +35,7 @@ install(FILES "${packaging}/systemd/rendercar-sidecar@.service" DESTINATION lib/
 install(FILES "${packaging}/etc/node.yaml" DESTINATION /etc/rendercar COMPONENT rendercar-node EXCLUDE_FROM_ALL)
 install(FILES "${CMAKE_SOURCE_DIR}/node/config.schema.json" DESTINATION ${CMAKE_INSTALL_DATADIR}/rendercar COMPONENT rendercar-node)
 install(FILES "${packaging}/etc/40-rendercar-gpu.json" DESTINATION ${CMAKE_INSTALL_DATADIR}/qemu/vhost-user COMPONENT rendercar-backend)
+install(FILES "${packaging}/etc/45-rendercar-shim.json" DESTINATION ${CMAKE_INSTALL_DATADIR}/qemu/vhost-user COMPONENT rendercar-shim)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME rendercar)
@@ -43,7 +45,7 @@ set(CPACK_PACKAGE_VERSION "${PROJECT_VERSION}")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_PACKAGE_DIRECTORY "${CMAKE_BINARY_DIR}/packages")
 set(CPACK_STRIP_FILES ON)
-set(CPACK_COMPONENTS_ALL rendercar-backend rendercar-sidecar rendercar-node rendercarctl)
+set(CPACK_COMPONENTS_ALL rendercar-backend rendercar-sidecar rendercar-shim rendercar-node rendercarctl)
 set(CPACK_COMPONENTS_GROUPING ONE_PER_GROUP)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
@@ -79,6 +81,8 @@ rendercar_deb(rendercar-backend misc "virtio-GPU for virtual machines, in proces
 rendercar_deb(rendercar-sidecar misc "runs and supervises GPU backends beside virtual machines"
   "Starts a backend for each session and starts it again when it ends; control API,\nmetrics. In a VM's pod, or on a plain host as a user service."
   DEPENDS "rendercar-backend (= ${PROJECT_VERSION})" RECOMMENDS "rendercarctl")
+rendercar_deb(rendercar-shim misc "gives libvirt's QEMU a GPU of a sidecar in another container"
+  "What libvirt starts where QEMU runs, as if it were the GPU backend: a static program\nthat passes QEMU's socket to a rendercar-sidecar. libvirt finds it by its vhost-user\nJSON.")
 rendercar_deb(rendercar-node admin "offers shares of GPUs to the kubelet"
   "The node agent of Rendercar: finds render nodes, cuts them into shares, and\noffers these to the kubelet through its device-plugin API." EXTRA ${node_extra})
 rendercar_deb(rendercarctl admin "shows and changes GPU sessions of virtual machines"

@@ -25,7 +25,7 @@ in_container() { # in_container IMAGE COMMAND...: as uid 107 without capabilitie
 
 archive=$(mktemp)
 trap 'rm -f "$archive"' EXIT
-for image in sidecar node demo-launcher; do
+for image in sidecar node shim demo-launcher; do
   say "checking $image"
   user=$(config "$image" User)
   case "$user" in '' | 0* | root*) fail "$image runs as '$user'; it must not be root" ;; esac
@@ -53,6 +53,7 @@ for program in rendercar-sidecar rendercar-backend rendercarctl; do
   says sidecar "$version" "/usr/bin/$program" --version
 done
 says sidecar '"virgl"' /usr/bin/rendercar-backend --print-capabilities
+says shim '"virgl"' /usr/bin/rendercar-shim --print-capabilities
 says node software /usr/bin/rendercar-node --one-shot
 says demo-launcher vhost-user-gpu-pci /usr/bin/qemu-system-x86_64 -device help
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the container images localhost/rendercar/{sidecar,node,demo-launcher} with buildah (root).
+# Builds the container images localhost/rendercar/{sidecar,node,shim,demo-launcher} with buildah (root).
 #
 #   scripts/images.sh              Debian 13 images; our packages are compiled in a build stage (long)
 #   scripts/images.sh --from-host  images of this machine's Debian release from build/release/packages (minutes)
@@ -15,12 +15,12 @@ say() { printf '==> %s\n' "$*"; }
 die() { printf 'images: %s\n' "$*" >&2; exit 1; }
 unavailable() { printf 'images: %s\n' "$*" >&2; exit 69; }
 
-from_host='' only=sidecar,node,demo-launcher
+from_host='' only=sidecar,node,shim,demo-launcher
 for argument in "$@"; do
   case "$argument" in
     --from-host) from_host=1 ;;
     --only=*) only=${argument#--only=} ;;
-    *) die "unknown argument '$argument'; use --from-host or --only=sidecar,node,demo-launcher" ;;
+    *) die "unknown argument '$argument'; use --from-host or --only=sidecar,node,shim,demo-launcher" ;;
   esac
 done
 [ "$(id -u)" = 0 ] || unavailable "buildah and debootstrap need root here"
@@ -94,10 +94,10 @@ make_guest() { # into $context/guest
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
 make_base
-case ",$only," in *,sidecar,* | *,node,*) make_packages ;; esac
+case ",$only," in *,sidecar,* | *,node,* | *,shim,*) make_packages ;; esac
 case ",$only," in *,demo-launcher,*) make_guest ;; esac
 for image in ${only//,/ }; do
-  [ -f "deploy/images/$image.Containerfile" ] || die "there is no image '$image'; choose from sidecar, node, demo-launcher"
+  [ -f "deploy/images/$image.Containerfile" ] || die "there is no image '$image'; choose from sidecar, node, shim, demo-launcher"
   say "building localhost/rendercar/$image:$version"
   "${build[@]}" -q -f "deploy/images/$image.Containerfile" -t "localhost/rendercar/$image:$version" "$context" > /dev/null
 done

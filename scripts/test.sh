@@ -7,6 +7,7 @@ scripts/build.sh release
 scripts/format.sh --check
 scripts/build-guest.sh 2d >/dev/null
 scripts/build-guest.sh 3d >/dev/null
+scripts/package.sh >/dev/null
 status=0
 ctest --preset release || status=$?
 # ctest names those that were skipped, but not why.

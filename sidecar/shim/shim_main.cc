@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "common/version.h"
 #include "sidecar/shim/shim_protocol.h"
 
 namespace {
@@ -22,12 +23,29 @@ using rendercar::sidecar::ShimGreeting;
 
 // The render node is the sidecar's affair, so it is never among the features.
 constexpr char kCapabilities[] = "{\"type\": \"gpu\", \"features\": [\"virgl\"]}\n";
+constexpr char kHelp[] = R"(Gives libvirt's QEMU a GPU that a rendercar-sidecar elsewhere has.
+Usage: rendercar-shim [OPTIONS]
+
+Options:
+  -h,--help             Print this help message and exit
+  --version             Display program version information and exit
+  --print-capabilities  Print what libvirt asks of a vhost-user GPU helper (JSON), and exit
+  --fd=N                QEMU's socket, which goes to the sidecar
+  --virgl               3D is wanted
+  --render-node=PATH    Ignored: the sidecar's share decides on the render node
+
+Environment:
+  RENDERCAR_SHIM_SOCKET  Where the sidecar listens (a link rendercar-shim.socket beside this program, else %s)
+  RENDERCAR_SHIM_LOG     File that messages are added to (that socket's path with .log)
+)";
 constexpr size_t kMaxPath = 4096;
 
 struct Arguments {
   int fd = -1;
   bool virgl = false;
   bool capabilities = false;
+  bool help = false;
+  bool version = false;
   const char* render_node = nullptr;
   const char* wrong = nullptr;
 };
@@ -38,6 +56,10 @@ Arguments Parse(int argc, char** argv) {
     const char* argument = argv[i];
     if (std::strcmp(argument, "--print-capabilities") == 0) {
       arguments.capabilities = true;
+    } else if (std::strcmp(argument, "--help") == 0 || std::strcmp(argument, "-h") == 0) {
+      arguments.help = true;
+    } else if (std::strcmp(argument, "--version") == 0) {
+      arguments.version = true;
     } else if (std::strcmp(argument, "--virgl") == 0) {
       arguments.virgl = true;
     } else if (std::strncmp(argument, "--render-node=", 14) == 0) {
@@ -123,6 +145,16 @@ bool StartsWith(const char* text, const char* prefix) {
   return std::strncmp(text, prefix, std::strlen(prefix)) == 0;
 }
 
+// What only prints: its exit code; -1: there is more to do.
+int Print(const Arguments& arguments) {
+  if (arguments.help)
+    return std::printf(kHelp, rendercar::sidecar::kDefaultShimSocket) < 0 ? EX_IOERR : 0;
+  if (arguments.version)
+    return std::printf("rendercar-shim %s\n", rendercar::kVersion) < 0 ? EX_IOERR : 0;
+  if (arguments.capabilities) return std::fputs(kCapabilities, stdout) < 0 ? EX_IOERR : 0;
+  return -1;
+}
+
 // Until the sidecar closes the connection; whether the backend ran and ended by itself.
 bool WaitForEnd(int sidecar, const char* path) {
   char text[512];
@@ -166,10 +198,9 @@ int Serve(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
   const Arguments arguments = Parse(argc, argv);
-  if (arguments.capabilities) return std::fputs(kCapabilities, stdout) < 0 ? EX_IOERR : 0;
+  if (const int printed = Print(arguments); printed >= 0) return printed;
   if (arguments.wrong != nullptr) {
-    std::fprintf(stderr, "rendercar-shim: unknown argument '%s'; libvirt passes --fd=N [--virgl]\n",
-                 arguments.wrong);
+    std::fprintf(stderr, "rendercar-shim: unknown argument '%s'; see --help\n", arguments.wrong);
     return EX_USAGE;
   }
   struct stat info {};

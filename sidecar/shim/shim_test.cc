@@ -153,5 +153,12 @@ TEST_F(ShimTest, a_wrong_argument_is_told) {
   EXPECT_EQ(shim.Wait(seconds(10))->code, 64);
 }
 
+TEST_F(ShimTest, help_and_version_end_well) {
+  for (const char* flag : {"--help", "--version", "--print-capabilities"}) {
+    Subprocess shim = Spawn({flag});
+    EXPECT_EQ(shim.Wait(seconds(10))->code, 0) << flag;
+  }
+}
+
 }  // namespace
 }  // namespace rendercar::sidecar

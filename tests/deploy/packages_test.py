@@ -12,13 +12,14 @@ import unittest
 import tools
 
 PACKAGES = pathlib.Path(os.environ.get("RENDERCAR_PACKAGES", tools.ROOT / "build/release/packages"))
-NAMES = ("rendercar-backend", "rendercar-sidecar", "rendercar-node", "rendercarctl")
+NAMES = ("rendercar-backend", "rendercar-sidecar", "rendercar-shim", "rendercar-node", "rendercarctl")
 
 # Package -> what it must hold.
 CONTENTS = {
     "rendercar-backend": ("usr/bin/rendercar-backend", "usr/libexec/rendercar/rendercar-renderer", "usr/share/man/man1/rendercar-backend.1",
                           "usr/share/qemu/vhost-user/40-rendercar-gpu.json"),
     "rendercar-sidecar": ("usr/bin/rendercar-sidecar", "usr/lib/systemd/user/rendercar-sidecar@.service", "usr/share/man/man1/rendercar-sidecar.1"),
+    "rendercar-shim": ("usr/bin/rendercar-shim", "usr/share/qemu/vhost-user/45-rendercar-shim.json", "usr/share/man/man1/rendercar-shim.1"),
     "rendercar-node": ("usr/bin/rendercar-node", "usr/lib/systemd/system/rendercar-node.service", "etc/rendercar/node.yaml",
                        "usr/share/rendercar/config.schema.json", "usr/share/man/man8/rendercar-node.8"),
     "rendercarctl": ("usr/bin/rendercarctl", "usr/share/man/man1/rendercarctl.1"),
@@ -108,9 +109,17 @@ class PackagesTest(unittest.TestCase):
         code, out, err = tools.run([root / "usr/bin/rendercar-node", "--check-config", f"--config={root}/etc/rendercar/node.yaml"])
         self.assertEqual(code, 0, out + err)
 
-    def test_libvirt_is_told_of_the_packaged_backend(self):
-        told = json.loads((self.root / "rendercar-backend/usr/share/qemu/vhost-user/40-rendercar-gpu.json").read_text())
-        self.assertEqual((told["type"], told["binary"]), ("gpu", "/usr/bin/rendercar-backend"))
+    def test_libvirt_is_told_of_the_packaged_backend_before_the_shim(self):
+        told = []
+        for name in ("rendercar-backend", "rendercar-shim"):
+            path, = (self.root / name / "usr/share/qemu/vhost-user").iterdir()
+            file = json.loads(path.read_text())
+            self.assertEqual((file["type"], file["binary"]), ("gpu", f"/usr/bin/{name}"))
+            told.append(path.name)
+        self.assertEqual(told, sorted(told))
+
+    def test_the_shim_needs_no_library(self):
+        self.assertEqual(field("rendercar-shim", "Depends"), "")
 
     def test_the_backend_finds_its_renderer_where_the_package_puts_it(self):
         code, out, err = tools.run([self.root / "rendercar-backend/usr/bin/rendercar-backend", "--print-capabilities"])
@@ -121,7 +130,7 @@ class PackagesTest(unittest.TestCase):
         if shutil.which("man") is None:
             self.skipTest("man is not installed (Debian package man-db)")
         pages = [path for name in NAMES for path in (self.root / name / "usr/share/man").rglob("*.[18]")]
-        self.assertEqual(len(pages), 4)
+        self.assertEqual(len(pages), len(NAMES))
         for page in pages:
             code, out, err = tools.run(["man", "--warnings", "-l", page])
             self.assertEqual((code, err), (0, ""), page.name)
