@@ -1,5 +1,5 @@
 # What people and CI type; the work is in scripts/ and CMake.
-.PHONY: demo test check bench bench-vm format tidy asan tsan fuzz clean help images-test packages
+.PHONY: demo test check bench bench-vm chaos format tidy asan tsan fuzz clean help images-test packages
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -18,6 +18,9 @@ bench: ## the backend beside QEMU's own, as a table of ratios
 
 bench-vm: ## QMP latency and glmark2 in a real VM, beside QEMU's own devices
 	@scripts/bench-vm.sh
+
+chaos: ## the long form of the chaos tests: kills, resets, shortages, hostile guests (an hour or more)
+	@scripts/chaos.sh
 
 packages: ## .deb packages of this Debian release, in build/release/packages
 	@scripts/package.sh
