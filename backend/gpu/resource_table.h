@@ -18,6 +18,14 @@
 
 namespace rendercar::gpu {
 
+// Memory without a size in pixels or a format, until a scanout gives it one.
+struct Blob {
+  CreateBlob create;  // without ranges: those are the backing's
+  bool in_gl = false;
+  bool lost = false;  // memory of a renderer that died
+  bool is_guest_memory() const { return create.blob_mem == VIRTIO_GPU_BLOB_MEM_GUEST; }
+};
+
 struct Resource {
   enum class Kind : uint8_t { k2d, k3d, kBlob };
 
@@ -40,13 +48,6 @@ struct Resource {
   // Uploads that filled a whole level, by level: done again in a new renderer.
   std::vector<Transfer> uploads;
 
-  // Blobs: memory without a size in pixels or a format, until a scanout gives it one.
-  struct Blob {
-    CreateBlob create;  // without ranges: those are the backing's
-    bool in_gl = false;
-    bool lost = false;  // memory of a renderer that died
-    bool is_guest_memory() const { return create.blob_mem == VIRTIO_GPU_BLOB_MEM_GUEST; }
-  };
   std::optional<Blob> blob;
 
   // Whether the renderer knows it; the contents of all but guest-memory blobs are its own then.
