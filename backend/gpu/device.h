@@ -74,6 +74,9 @@ class Device final : public GpuDevice, private RendererClient {
   void Do(Call& call, const virtio_gpu_resource_flush& request);
   void Do(Call& call, const wire::UpdateCursor& request);
   void Do(Call& call, const wire::MoveCursor& request);
+  bool CheckScanoutId(Call& call, uint32_t scanout_id);  // false: answered
+  // What a head is to show; null: answered, be it that resource 0 switched the head off.
+  Resource* ScanoutTarget(Call& call, uint32_t scanout_id, uint32_t resource_id);
   void DisableScanout(uint32_t id);
   void DisableScanoutsOf(const Resource& resource);
   bool ShowOn(uint32_t scanout_id, Resource& resource, const Rect& rect);

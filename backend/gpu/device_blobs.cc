@@ -108,16 +108,8 @@ CreateBlob Device::BlobCommand(const Resource& resource) {
 
 void Device::Do(Call& call, const virtio_gpu_set_scanout_blob& request) {
   if (!Has(VIRTIO_GPU_F_RESOURCE_BLOB)) return Refuse(call);
-  if (request.scanout_id >= VIRTIO_GPU_MAX_SCANOUTS) {
-    return Fail(call, VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID, StatsError::kInvalidScanout,
-                "there is no scanout of this number");
-  }
-  if (request.resource_id == 0) {
-    DisableScanout(request.scanout_id);
-    return Ok(call);
-  }
-  const Resource* resource = resources_.Find(request.resource_id);
-  if (resource == nullptr) return FailInvalidResource(call);
+  const Resource* resource = ScanoutTarget(call, request.scanout_id, request.resource_id);
+  if (resource == nullptr) return;
   const Rect rect = ToRect(request.r);
   const auto format = FindFormat(request.format);
   const bool is_shown_as = resource->blob && resource->blob->is_guest_memory() && format &&

@@ -33,6 +33,25 @@ void Device::DisableScanoutsOf(const Resource& resource) {
   }
 }
 
+bool Device::CheckScanoutId(Call& call, uint32_t scanout_id) {
+  if (scanout_id < VIRTIO_GPU_MAX_SCANOUTS) return true;
+  Fail(call, VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID, StatsError::kInvalidScanout,
+       "there is no scanout of this number");
+  return false;
+}
+
+Resource* Device::ScanoutTarget(Call& call, uint32_t scanout_id, uint32_t resource_id) {
+  if (!CheckScanoutId(call, scanout_id)) return nullptr;
+  if (resource_id == 0) {
+    DisableScanout(scanout_id);
+    Ok(call);
+    return nullptr;
+  }
+  Resource* resource = resources_.Find(resource_id);
+  if (resource == nullptr) FailInvalidResource(call);
+  return resource;
+}
+
 bool Device::ShowOn(uint32_t scanout_id, Resource& resource, const Rect& rect) {
   if (resource.in_gl()) return ShowGlOn(scanout_id, resource, rect);
   if (SurfaceOf(resource) == nullptr) return false;
@@ -43,16 +62,8 @@ bool Device::ShowOn(uint32_t scanout_id, Resource& resource, const Rect& rect) {
 }
 
 void Device::Do(Call& call, const virtio_gpu_set_scanout& request) {
-  if (request.scanout_id >= VIRTIO_GPU_MAX_SCANOUTS) {
-    return Fail(call, VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID, StatsError::kInvalidScanout,
-                "there is no scanout of this number");
-  }
-  if (request.resource_id == 0) {
-    DisableScanout(request.scanout_id);
-    return Ok(call);
-  }
-  Resource* resource = resources_.Find(request.resource_id);
-  if (resource == nullptr) return FailInvalidResource(call);
+  Resource* resource = ScanoutTarget(call, request.scanout_id, request.resource_id);
+  if (resource == nullptr) return;
   const Rect rect = ToRect(request.r);
   if (rect.empty() || !Fits(rect, resource->width, resource->height) || !resource->showable) {
     return Fail(call, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER, StatsError::kInvalidParameter,
@@ -85,10 +96,7 @@ void Device::Do(Call& call, const virtio_gpu_resource_flush& request) {
 
 void Device::Do(Call& call, const wire::UpdateCursor& request) {
   const virtio_gpu_update_cursor& cursor = request.wire;
-  if (cursor.pos.scanout_id >= VIRTIO_GPU_MAX_SCANOUTS) {
-    return Fail(call, VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID, StatsError::kInvalidScanout,
-                "there is no scanout of this number");
-  }
+  if (!CheckScanoutId(call, cursor.pos.scanout_id)) return;
   // Whatever image is still being read is not the latest any more.
   cursor_readback_.token = 0;
   if (cursor.resource_id == 0) {
@@ -125,10 +133,7 @@ void Device::Do(Call& call, const wire::UpdateCursor& request) {
 }
 
 void Device::Do(Call& call, const wire::MoveCursor& request) {
-  if (request.wire.pos.scanout_id >= VIRTIO_GPU_MAX_SCANOUTS) {
-    return Fail(call, VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID, StatsError::kInvalidScanout,
-                "there is no scanout of this number");
-  }
+  if (!CheckScanoutId(call, request.wire.pos.scanout_id)) return;
   if (cursor_readback_.token != 0 &&
       cursor_readback_.update.pos.scanout_id == request.wire.pos.scanout_id)
     cursor_readback_.update.pos = request.wire.pos;
