@@ -6,7 +6,7 @@
 
 #include "backend/gpu/device_fixture.h"
 #include "backend/gpu/fake_renderer.h"
-#include "common/log.h"
+#include "tests/fuzz_input.h"
 
 namespace rendercar::gpu {
 namespace {
@@ -15,28 +15,6 @@ constexpr std::array<uint32_t, 27> kCommands = {0x100, 0x101, 0x102, 0x103, 0x10
                                                 0x107, 0x108, 0x109, 0x10a, 0x10b, 0x10c, 0x10d,
                                                 0x200, 0x201, 0x202, 0x203, 0x204, 0x205, 0x206,
                                                 0x207, 0x208, 0x209, 0x300, 0x301, 0x4711};
-
-class Input {
- public:
-  explicit Input(std::span<const uint8_t> data) : data_(data) {}
-  bool empty() const { return data_.empty(); }
-  uint8_t Byte() {
-    if (data_.empty()) return 0;
-    const uint8_t byte = data_[0];
-    data_ = data_.subspan(1);
-    return byte;
-  }
-  std::vector<std::byte> Bytes(size_t size) {
-    const auto taken = data_.first(std::min(size, data_.size()));
-    data_ = data_.subspan(taken.size());
-    std::vector<std::byte> bytes(size);
-    std::ranges::copy(std::as_bytes(taken), bytes.begin());
-    return bytes;
-  }
-
- private:
-  std::span<const uint8_t> data_;
-};
 
 GpuDevice::Options Options3d() {
   GpuDevice::Options options;
@@ -50,7 +28,7 @@ GpuDevice::Options Options3d() {
 
 class Session {
  public:
-  explicit Session(Input input) : input_(input) {}
+  explicit Session(FuzzInput input) : input_(input) {}
 
   void Run() {
     for (int steps = 0; !input_.empty() && steps < 300; ++steps) Step();
@@ -153,7 +131,7 @@ class Session {
     return bytes;
   }
 
-  Input input_;
+  FuzzInput input_;
   FakeRenderer renderer_;
   // One memory for all runs: what it holds decides nothing.
   static inline const auto memory_ = MakeGuestMemory(1 << 20);
@@ -167,11 +145,7 @@ class Session {
 }  // namespace rendercar::gpu
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const bool quiet = [] {
-    rendercar::log::Init({"fuzz", rendercar::log::Level::kError, rendercar::log::Format::kText});
-    return true;
-  }();
-  (void)quiet;
-  rendercar::gpu::Session(rendercar::gpu::Input({data, size})).Run();
+  rendercar::QuietLogs();
+  rendercar::gpu::Session(rendercar::FuzzInput({data, size})).Run();
   return 0;
 }

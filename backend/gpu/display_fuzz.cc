@@ -7,33 +7,12 @@
 
 #include "backend/gpu/device_fixture.h"
 #include "backend/gpu/display.h"
-#include "common/log.h"
+#include "tests/fuzz_input.h"
 
 namespace rendercar::gpu {
 namespace {
 
 using wire::VhostUserGpuRequest;
-
-class Input {
- public:
-  explicit Input(std::span<const uint8_t> data) : data_(data) {}
-  bool empty() const { return data_.empty(); }
-  uint8_t Byte() {
-    if (data_.empty()) return 0;
-    const uint8_t byte = data_[0];
-    data_ = data_.subspan(1);
-    return byte;
-  }
-  uint32_t Below(uint32_t bound) { return (Byte() * 256u + Byte()) % bound; }
-  std::vector<std::byte> Bytes(size_t size) {
-    const auto taken = std::as_bytes(data_.first(std::min(size, data_.size())));
-    data_ = data_.subspan(taken.size());
-    return {taken.begin(), taken.end()};
-  }
-
- private:
-  std::span<const uint8_t> data_;
-};
 
 // The frontend's end; knows what a frontend that follows the protocol would expect.
 class Viewer {
@@ -100,7 +79,7 @@ class Viewer {
 
 class Scene {
  public:
-  explicit Scene(Input input) : input_(input) {}
+  explicit Scene(FuzzInput input) : input_(input) {}
 
   void Run() {
     for (int steps = 0; !input_.empty() && steps < 400; ++steps) Step();
@@ -123,7 +102,7 @@ class Scene {
         return display_->GetEdid(input_.Byte() % VIRTIO_GPU_MAX_SCANOUTS,
                                  [this](const std::optional<virtio_gpu_resp_edid>&) { Answer(); });
       case 2:
-        viewer_->Send(input_.Bytes(input_.Byte()));
+        viewer_->Send(input_.BytesUpTo(input_.Byte()));
         return (void)loop_.Fire(socket_, EPOLLIN);
       case 3:
         return Reply();
@@ -213,7 +192,7 @@ class Scene {
     display_->SetCursor(pos, how, ~0u, std::move(image));
   }
 
-  Input input_;
+  FuzzInput input_;
   FakeLoop loop_;
   StatsWriter stats_;
   std::array<std::shared_ptr<Surface>, 3> surfaces_ = {
@@ -229,11 +208,7 @@ class Scene {
 }  // namespace rendercar::gpu
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const bool quiet = [] {
-    rendercar::log::Init({"fuzz", rendercar::log::Level::kError, rendercar::log::Format::kText});
-    return true;
-  }();
-  (void)quiet;
-  rendercar::gpu::Scene(rendercar::gpu::Input({data, size})).Run();
+  rendercar::QuietLogs();
+  rendercar::gpu::Scene(rendercar::FuzzInput({data, size})).Run();
   return 0;
 }

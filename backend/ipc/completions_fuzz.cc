@@ -6,29 +6,12 @@
 #include <set>
 
 #include "backend/ipc/completion_reader.h"
+#include "tests/fuzz_input.h"
 
 namespace rendercar::ipc {
 namespace {
 
 constexpr size_t kRingBytes = 4096;
-
-// Input taken from the front; zeros behind its end.
-class Input {
- public:
-  explicit Input(std::span<const uint8_t> bytes) : bytes_(bytes) {}
-  bool empty() const { return bytes_.empty(); }
-  template <typename T>
-  T Take() {
-    T value{};
-    const size_t size = std::min(sizeof(T), bytes_.size());
-    std::memcpy(&value, bytes_.data(), size);
-    bytes_ = bytes_.subspan(size);
-    return value;
-  }
-
- private:
-  std::span<const uint8_t> bytes_;
-};
 
 struct World {
   UniqueFd command_fd = *CreateRingMemory("commands", kRingBytes);
@@ -62,7 +45,7 @@ struct World {
   }
 };
 
-bool Step(World& world, Input& input) {
+bool Step(World& world, FuzzInput& input) {
   auto& tail = world.completions_there.indexes().tail;
   switch (input.Take<uint8_t>() % 6) {
     case 0:
@@ -98,7 +81,7 @@ bool Step(World& world, Input& input) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace rendercar::ipc;
   World world;
-  Input input({data, size});
+  rendercar::FuzzInput input({data, size});
   bool going = true;
   while (going && !input.empty()) going = Step(world, input);
   if (going) world.Collect();

@@ -17,9 +17,9 @@
 #include "backend/server/device_worker.h"
 #include "backend/server/fake_device.h"
 #include "common/fake_loop.h"
-#include "common/log.h"
 #include "common/shared_memory.h"
 #include "common/unix_socket.h"
+#include "tests/fuzz_input.h"
 
 namespace rendercar::server {
 namespace {
@@ -46,29 +46,9 @@ struct GuestPages {
   }
 };
 
-class Input {
- public:
-  explicit Input(std::span<const uint8_t> data) : data_(data) {}
-  bool empty() const { return data_.empty(); }
-  uint8_t Byte() {
-    if (data_.empty()) return 0;
-    const uint8_t byte = data_[0];
-    data_ = data_.subspan(1);
-    return byte;
-  }
-  uint16_t Word() { return static_cast<uint16_t>(Byte() | Byte() << 8); }
-  template <typename T, size_t N>
-  T OneOf(const std::array<T, N>& values) {
-    return values[Byte() % N];
-  }
-
- private:
-  std::span<const uint8_t> data_;
-};
-
 class Frontend {
  public:
-  Frontend(Input input, GuestPages& guest) : input_(input), guest_(guest) { guest_.Clear(); }
+  Frontend(FuzzInput input, GuestPages& guest) : input_(input), guest_(guest) { guest_.Clear(); }
 
   void Run() {
     for (int steps = 0; !input_.empty() && going_ && steps < 200; ++steps) Step();
@@ -238,7 +218,7 @@ class Frontend {
     std::memcpy(base + 1024 + 2, &index, 2);
   }
 
-  Input input_;
+  FuzzInput input_;
   GuestPages& guest_;
   FakeLoop loop_;
   StatsWriter stats_;
@@ -255,12 +235,8 @@ class Frontend {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace rendercar::server;
-  static const bool quiet = [] {
-    rendercar::log::Init({"fuzz", rendercar::log::Level::kError, rendercar::log::Format::kText});
-    return true;
-  }();
-  (void)quiet;
+  rendercar::QuietLogs();
   static GuestPages guest;
-  Frontend(Input({data, size}), guest).Run();
+  Frontend(rendercar::FuzzInput({data, size}), guest).Run();
   return 0;
 }
