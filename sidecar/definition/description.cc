@@ -34,6 +34,18 @@ absl::StatusOr<DisplayMode> ParseDisplayMode(const std::string& text) {
       absl::StrCat("display is '", text, "'; use headless, secondary or primary"));
 }
 
+const char* Name(DisplayMode mode) {
+  switch (mode) {
+    case DisplayMode::kHeadless:
+      return "headless";
+    case DisplayMode::kSecondary:
+      return "secondary";
+    case DisplayMode::kPrimary:
+      return "primary";
+  }
+  return "unknown";
+}
+
 absl::StatusOr<Resolution> ParseResolution(const std::string& text) {
   const std::vector<std::string> sides = absl::StrSplit(text, 'x');
   Resolution size;

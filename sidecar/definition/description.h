@@ -32,6 +32,7 @@ inline constexpr size_t kMaxNameBytes = 32;
 // What people write: "headless", "secondary", "primary"; "1280x800". InvalidArgument with the value
 // and the form.
 absl::StatusOr<DisplayMode> ParseDisplayMode(const std::string& text);
+const char* Name(DisplayMode mode);
 struct Resolution {
   uint32_t width_px = 0;
   uint32_t height_px = 0;

@@ -124,18 +124,6 @@ absl::StatusOr<DeviceDescription> ParseJson(const std::string& text) {
   return description;
 }
 
-const char* Name(DisplayMode mode) {
-  switch (mode) {
-    case DisplayMode::kHeadless:
-      return "headless";
-    case DisplayMode::kSecondary:
-      return "secondary";
-    case DisplayMode::kPrimary:
-      return "primary";
-  }
-  return "unknown";
-}
-
 }  // namespace
 
 absl::StatusOr<DeviceDescription> ParseDefinition(const std::string& text,

@@ -45,18 +45,6 @@ const char* Name(SessionState state) {
   return "unknown";
 }
 
-const char* Name(DisplayMode mode) {
-  switch (mode) {
-    case DisplayMode::kHeadless:
-      return "headless";
-    case DisplayMode::kSecondary:
-      return "secondary";
-    case DisplayMode::kPrimary:
-      return "primary";
-  }
-  return "unknown";
-}
-
 // A family with one sample for each session.
 void PerSession(const std::vector<Scraped>& all, const Metric& metric,
                 const std::function<double(const SessionView&)>& value, Families& families) {
