@@ -14,18 +14,12 @@
 #include <set>
 
 #include "common/unique_fd.h"
+#include "node/sysfs_integer.h"
 
 namespace rendercar::node {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::optional<int64_t> ReadInteger(const fs::path& file) {
-  std::ifstream stream(file);
-  int64_t value = 0;
-  if (stream >> value) return value;
-  return std::nullopt;
-}
 
 // The hottest sensor that has a critical limit: temperature and limit in thousandths of a degree.
 struct Heat {

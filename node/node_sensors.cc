@@ -6,19 +6,13 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
+
+#include "node/sysfs_integer.h"
 
 namespace rendercar::node {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::optional<int64_t> ReadInteger(const fs::path& file) {
-  std::ifstream stream(file);
-  int64_t value = 0;
-  if (stream >> value) return value;
-  return std::nullopt;
-}
 
 std::optional<double> Hottest(const fs::path& hwmon_root) {
   std::optional<int64_t> hottest;
