@@ -7,8 +7,8 @@
 
 #include "backend/backend_options.h"
 #include "backend/capabilities.h"
+#include "backend/device_factory.h"
 #include "backend/drm/render_node.h"
-#include "backend/gpu/gpu_device.h"
 #include "backend/renderer_setup.h"
 #include "backend/sandbox/device_sandbox.h"
 #include "backend/server/server.h"
@@ -48,23 +48,6 @@ absl::StatusOr<StatsWriter> OpenStats(const std::string& path) {
   return StatsWriter::Create(path);
 }
 
-server::DeviceFactory MakeFactory(const Options& options, const RendererSetup& renderer,
-                                  StatsWriter& stats) {
-  return [&options, &renderer, &stats](EventLoop& loop, gpu::QueuePort& port) {
-    server::ServedDevice served;
-    served.renderer = renderer.Make(loop);
-    gpu::GpuDevice::Dependencies dependencies;
-    dependencies.loop = &loop;
-    dependencies.port = &port;
-    dependencies.renderer = served.renderer.get();
-    dependencies.stats = &stats;
-    served.device = gpu::GpuDevice::Create(
-        dependencies,
-        {options.limits, renderer.capabilities(), options.headless, options.dmabuf_scanouts});
-    return served;
-  };
-}
-
 // The kind of end that `why` is; the server has logged its words.
 ExitCode CodeOf(const absl::Status& why) {
   if (why.ok()) return ExitCode::kOk;
@@ -81,11 +64,12 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
   // From here on a guest's bytes may come.
   RC_RETURN_IF_ERROR(sandbox::ConfineDevice(sandbox::DeviceRole::kDevice));
   ExitCode outcome = ExitCode::kOk;
-  server::Server server(loop, stats, MakeFactory(options, renderer, stats), {options.persistent},
-                        [&](const absl::Status& why) {
-                          outcome = CodeOf(why);
-                          loop.Quit();
-                        });
+  const auto factory = MakeDeviceFactory(options, renderer.capabilities(), stats,
+                                         [&](EventLoop& work) { return renderer.Make(work); });
+  server::Server server(loop, stats, factory, {options.persistent}, [&](const absl::Status& why) {
+    outcome = CodeOf(why);
+    loop.Quit();
+  });
   log::Info("ready", {{"session", options.session},
                       {"socket", options.fd >= 0 ? "given" : options.socket_path},
                       {"render_node", options.render_node.empty() ? "none" : options.render_node}});

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "backend/backend_options.h"
-#include "backend/gpu/gpu_device.h"
+#include "backend/device_factory.h"
 #include "backend/render/in_process_renderer.h"
 #include "backend/renderer_setup.h"
 #include "backend/server/server.h"
@@ -22,19 +22,11 @@ absl::StatusOr<ExitCode> Run(const backend::Options& options) {
   // What the guest is promised comes from the same probe as a session's.
   RC_ASSIGN_OR_RETURN(const auto setup, backend::RendererSetup::Find(options, stats));
   RC_ASSIGN_OR_RETURN(UniqueFd socket, backend::AdoptSocket(options.fd));
-  const auto factory = [&](EventLoop& work, gpu::QueuePort& port) {
-    server::ServedDevice served;
-    served.renderer = std::make_unique<render::InProcessRenderer>(
-        work, render::RenderExecutor::Options{options.render_node});
-    gpu::GpuDevice::Dependencies dependencies;
-    dependencies.loop = &work;
-    dependencies.port = &port;
-    dependencies.renderer = served.renderer.get();
-    dependencies.stats = &stats;
-    served.device = gpu::GpuDevice::Create(
-        dependencies, {options.limits, setup.capabilities(), options.headless});
-    return served;
-  };
+  const auto factory =
+      backend::MakeDeviceFactory(options, setup.capabilities(), stats, [&](EventLoop& work) {
+        return std::make_unique<render::InProcessRenderer>(
+            work, render::RenderExecutor::Options{options.render_node});
+      });
   server::Server server(loop, stats, factory, {}, [&](const absl::Status&) { loop.Quit(); });
   server.Serve(std::move(socket));
   loop.Run();
