@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "tests/conformance/conformance.h"
+#include "tests/conformance/pixel_formats.h"
 
 namespace rendercar::frontend {
 namespace {
@@ -40,45 +41,20 @@ class Display : public Conformance {
   }
 };
 
-// A format: where the bytes of a pixel have red, green and blue.
-struct Format {
-  std::string name;
-  uint32_t format;
-  std::array<uint32_t, 3> rgb_at;  // byte offsets
-
-  friend void PrintTo(const Format& format, std::ostream* out) { *out << format.name; }
-};
-
-class DisplayFormat : public Display, public testing::WithParamInterface<Format> {};
+class DisplayFormat : public Display, public testing::WithParamInterface<PixelFormat> {};
 
 TEST_P(DisplayFormat, IsShownWithTheRightColours) {
   Boot();
   CreateResource(1, kWidth, kHeight, GetParam().format);
   const Picture wanted = TestPicture(kWidth, kHeight);
-  std::vector<std::byte> bytes(wanted.pixels.size() * 4, std::byte{0xff});
-  for (size_t i = 0; i < wanted.pixels.size(); ++i) {
-    for (uint32_t channel = 0; channel < 3; ++channel) {
-      bytes[i * 4 + GetParam().rgb_at[channel]] =
-          static_cast<std::byte>(wanted.pixels[i] >> (16 - 8 * channel) & 0xff);
-    }
-  }
-  WriteTo(vm().ram(), resources_[1].backing, bytes);
+  WriteTo(vm().ram(), resources_[1].backing, GetParam().Encode(wanted));
   Show(0, 1, kAll);
   TransferAndFlush(1, kAll);
   EXPECT_TRUE(display().WaitForPicture(0, wanted));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Virtio12, DisplayFormat,
-    testing::Values(Format{"B8G8R8A8", VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, {2, 1, 0}},
-                    Format{"B8G8R8X8", VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, {2, 1, 0}},
-                    Format{"A8R8G8B8", VIRTIO_GPU_FORMAT_A8R8G8B8_UNORM, {1, 2, 3}},
-                    Format{"X8R8G8B8", VIRTIO_GPU_FORMAT_X8R8G8B8_UNORM, {1, 2, 3}},
-                    Format{"R8G8B8A8", VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM, {0, 1, 2}},
-                    Format{"X8B8G8R8", VIRTIO_GPU_FORMAT_X8B8G8R8_UNORM, {3, 2, 1}},
-                    Format{"A8B8G8R8", VIRTIO_GPU_FORMAT_A8B8G8R8_UNORM, {3, 2, 1}},
-                    Format{"R8G8B8X8", VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM, {0, 1, 2}}),
-    [](const auto& format) { return format.param.name; });
+INSTANTIATE_TEST_SUITE_P(Virtio12, DisplayFormat, testing::ValuesIn(kVirtioFormats),
+                         [](const auto& format) { return format.param.name; });
 
 TEST_F(Display, ShowsAPartOfAResource) {
   Boot();

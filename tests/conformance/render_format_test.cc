@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "tests/conformance/conformance.h"
+#include "tests/conformance/pixel_formats.h"
 #include "tests/frontend/virgl_encoder.h"
 
 namespace rendercar::frontend {
@@ -37,16 +38,7 @@ class Textures : public Conformance {
   }
 };
 
-// Where the bytes of a pixel have red, green and blue.
-struct Format {
-  std::string name;
-  uint32_t format;
-  std::array<uint32_t, 3> rgb_at;
-
-  friend void PrintTo(const Format& format, std::ostream* out) { *out << format.name; }
-};
-
-class TextureFormat : public Textures, public testing::WithParamInterface<Format> {};
+class TextureFormat : public Textures, public testing::WithParamInterface<PixelFormat> {};
 
 TEST_P(TextureFormat, IsShownWithTheRightColoursOrRefused) {
   const uint32_t made = gpu().TypeOf(ResourceCreate3d(kTexture, kSide, kSide, GetParam().format));
@@ -58,14 +50,7 @@ TEST_P(TextureFormat, IsShownWithTheRightColoursOrRefused) {
   }
   AttachBacking();
   const Picture wanted = TestPicture(kSide, kSide);
-  std::vector<std::byte> bytes(wanted.pixels.size() * 4, std::byte{0xff});
-  for (size_t i = 0; i < wanted.pixels.size(); ++i) {
-    for (uint32_t channel = 0; channel < 3; ++channel) {
-      bytes[i * 4 + GetParam().rgb_at[channel]] =
-          static_cast<std::byte>(wanted.pixels[i] >> (16 - 8 * channel) & 0xff);
-    }
-  }
-  WriteTo(vm().ram(), resources_[kTexture].backing, bytes);
+  WriteTo(vm().ram(), resources_[kTexture].backing, GetParam().Encode(wanted));
   const auto upload =
       Transfer3d(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D, kContext, kTexture, kAll, kSide * 4);
   ASSERT_EQ(gpu().TypeOf(Fenced(upload, 1)), kOk);
@@ -75,20 +60,15 @@ TEST_P(TextureFormat, IsShownWithTheRightColoursOrRefused) {
   EXPECT_THAT(display().state().breaches, testing::IsEmpty());
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Virtio12, TextureFormat,
-    testing::Values(Format{"B8G8R8A8", VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, {2, 1, 0}},
-                    Format{"B8G8R8X8", VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, {2, 1, 0}},
-                    Format{"A8R8G8B8", VIRTIO_GPU_FORMAT_A8R8G8B8_UNORM, {1, 2, 3}},
-                    Format{"X8R8G8B8", VIRTIO_GPU_FORMAT_X8R8G8B8_UNORM, {1, 2, 3}},
-                    Format{"R8G8B8A8", VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM, {0, 1, 2}},
-                    Format{"X8B8G8R8", VIRTIO_GPU_FORMAT_X8B8G8R8_UNORM, {3, 2, 1}},
-                    Format{"A8B8G8R8", VIRTIO_GPU_FORMAT_A8B8G8R8_UNORM, {3, 2, 1}},
-                    Format{"R8G8B8X8", VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM, {0, 1, 2}},
-                    Format{"B8G8R8A8_SRGB", 100, {2, 1, 0}},
-                    Format{"B8G8R8X8_SRGB", 101, {2, 1, 0}},
-                    Format{"R8G8B8A8_SRGB", 104, {0, 1, 2}}),
-    [](const auto& format) { return format.param.name; });
+INSTANTIATE_TEST_SUITE_P(Virtio12, TextureFormat, testing::ValuesIn([] {
+                           std::vector<PixelFormat> formats(std::begin(kVirtioFormats),
+                                                            std::end(kVirtioFormats));
+                           formats.push_back({"B8G8R8A8_SRGB", 100, {2, 1, 0}});
+                           formats.push_back({"B8G8R8X8_SRGB", 101, {2, 1, 0}});
+                           formats.push_back({"R8G8B8A8_SRGB", 104, {0, 1, 2}});
+                           return formats;
+                         }()),
+                         [](const auto& format) { return format.param.name; });
 
 TEST_F(Textures, StreamsThatChangeWhileTheyAreReadEndNothing) {
   ASSERT_EQ(gpu().TypeOf(CtxCreate(2, "changing")), kOk);

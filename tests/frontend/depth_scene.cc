@@ -23,27 +23,9 @@ constexpr uint32_t kBindDepth = 1U << 0, kBindColour = 1U << 1, kBindVertices = 
 
 constexpr uint32_t kBackground = 0x203040, kOrange = 0xff8000, kBlue = 0x0040ff;
 
-// VIRGL_CCMD_* and VIRGL_OBJECT_*, as virgl's protocol numbers them.
-enum Command : uint32_t {
-  kCreateObject = 1,
-  kBindObject = 2,
-  kSetViewport = 4,
-  kSetFramebuffer = 5,
-  kSetVertexBuffers = 6,
-  kClear = 7,
-  kDrawVbo = 8,
-  kInlineWrite = 9,
-  kBindShader = 31,
-};
-enum Object : uint32_t {
-  kNone = 0,
-  kBlend = 1,
-  kRasterizer = 2,
-  kDepthStencil = 3,
-  kShader = 4,
-  kVertexElements = 5,
-  kSurface = 8,
-};
+using enum VirglCommand;
+using enum VirglObject;
+
 enum Handle : uint32_t {
   kColourSurface = 1,
   kDepthSurface,
@@ -94,7 +76,7 @@ std::vector<Vertex> Vertices() {
 
 uint32_t Word(float value) { return std::bit_cast<uint32_t>(value); }
 
-void Emit(VirglEncoder& stream, Command command, Object object,
+void Emit(VirglEncoder& stream, VirglCommand command, VirglObject object,
           const std::vector<uint32_t>& words) {
   stream.Command(command, object, words);
 }
