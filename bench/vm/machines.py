@@ -7,10 +7,9 @@ import os
 import subprocess
 
 from rendercar_e2e import backends
-from rendercar_e2e.machine import Machine
+from rendercar_e2e.machine import REPOSITORY, Machine
 
 DEVICES = ["rendercar", "QEMU's vhost-user-gpu", "in-process virtio-gpu"]
-REPOSITORY = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 SURFACELESS = os.path.join(REPOSITORY, "build/release/bench/librendercar_force_surfaceless.so")
 
 
