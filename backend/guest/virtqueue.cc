@@ -72,6 +72,7 @@ struct Virtqueue::Descriptor {
 
 size_t CopyFrom(const DescriptorChain& chain, size_t offset, std::span<std::byte> out) {
   size_t copied = 0;
+  if (out.empty()) return 0;  // maybe of no address: nothing for memcpy
   for (const std::span<const std::byte> part : chain.readable) {
     if (offset >= part.size()) {
       offset -= part.size();

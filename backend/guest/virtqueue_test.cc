@@ -211,6 +211,7 @@ TEST_F(VirtqueueTest, copying_starts_at_any_offset_and_stops_at_the_end) {
   EXPECT_EQ(out[3], std::byte{9});
   EXPECT_EQ(CopyFrom(chain, 20, out), 4u);
   EXPECT_EQ(CopyFrom(chain, 24, out), 0u);
+  EXPECT_EQ(CopyFrom(chain, 0, {}), 0u);
   EXPECT_EQ(CopyFrom(chain, std::numeric_limits<size_t>::max(), out), 0u);
 }
 
