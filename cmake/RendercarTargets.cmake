@@ -33,6 +33,14 @@ function(rendercar_program name)
   add_dependencies(programs ${name})
 endfunction()
 
+# A guard against tests that hang, not a measurement: what sanitizers slow down gets more.
+function(_rendercar_timeout test seconds)
+  if(RENDERCAR_SANITIZE)
+    math(EXPR seconds "${seconds} * 5")
+  endif()
+  set_tests_properties(${test} PROPERTIES TIMEOUT ${seconds})
+endfunction()
+
 # rendercar_test(NAME SRCS x_test.cc ... DEPS ... [TIMEOUT s]): a GoogleTest binary, ctest label "check".
 # The whole binary is one ctest entry, so that a run stays quick and its summary short.
 function(rendercar_test name)
@@ -45,7 +53,8 @@ function(rendercar_test name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/test")
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS check TIMEOUT ${ARG_TIMEOUT})
+  set_tests_properties(${name} PROPERTIES LABELS check)
+  _rendercar_timeout(${name} ${ARG_TIMEOUT})
 endfunction()
 
 # rendercar_bench(NAME SRCS ... DEPS ...): a Google Benchmark program; ctest runs one short round of it.
@@ -81,7 +90,8 @@ function(rendercar_fuzzer name)
     target_sources(${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests/fuzz_replay_main.cc")
     add_test(NAME ${name} COMMAND ${name} "${ARG_CORPUS}")
   endif()
-  set_tests_properties(${name} PROPERTIES LABELS "check;fuzz" TIMEOUT 120)
+  set_tests_properties(${name} PROPERTIES LABELS "check;fuzz")
+  _rendercar_timeout(${name} 120)
 endfunction()
 
 # rendercar_proto(NAME PROTOS file.proto ... [GRPC] [DEPS ...]) -> rendercar::NAME; one library a foreign package, so that
