@@ -10,9 +10,9 @@
 #include <utility>
 
 #include "common/log.h"
+#include "common/loop_call.h"
 #include "common/version.h"
 #include "sidecar/config/checks.h"
-#include "sidecar/control/loop_call.h"
 #include "sidecar/metrics/preflight_collector.h"
 #include "sidecar/metrics/session_collector.h"
 

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/loop_call.h"
 #include "common/version.h"
 #include "sidecar/control/convert.h"
 #include "sidecar/control/grpc_status.h"
-#include "sidecar/control/loop_call.h"
 #include "sidecar/definition/render.h"
 
 namespace rendercar::sidecar {

@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "common/log.h"
+#include "common/loop_call.h"
 #include "common/migration.h"
 #include "sidecar/config/checks.h"
-#include "sidecar/control/loop_call.h"
 #include "sidecar/definition/domain_xml.h"
 #include "sidecar/kubevirt/vmi.h"
 

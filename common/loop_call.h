@@ -12,7 +12,7 @@
 #include "common/event_loop.h"
 #include "common/status.h"
 
-namespace rendercar::sidecar {
+namespace rendercar {
 
 template <typename T>
 using Answer = absl::AnyInvocable<void(absl::StatusOr<T>)>;
@@ -29,8 +29,8 @@ absl::StatusOr<T> CallOnLoop(EventLoop& loop, std::chrono::system_clock::time_po
     ask([promise](absl::StatusOr<T> answer) { promise->set_value(std::move(answer)); });
   });
   if (future.wait_until(deadline) != std::future_status::ready)
-    return absl::DeadlineExceededError("the sidecar did not answer in time; look at its log");
+    return absl::DeadlineExceededError("no answer in time; look at the log");
   return future.get();
 }
 
-}  // namespace rendercar::sidecar
+}  // namespace rendercar
