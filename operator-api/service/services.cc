@@ -1,0 +1,174 @@
+// The API's gRPC services over what a server can do.
+// SPDX-License-Identifier: Apache-2.0
+#include "operator-api/service/services.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "operator-api/service/api_error.h"
+#include "operator-api/service/session_filter.h"
+
+namespace rendercar::api_service {
+namespace {
+
+// Above every wait of a sidecar's supervisor (start timeout, stop grace).
+constexpr std::chrono::seconds kLongestCall(25);
+constexpr std::chrono::seconds kLongestPoll(5);
+constexpr int kMaxSessionsAPage = 1000;
+constexpr int kMaxSharesAPage = 1000;
+constexpr size_t kMaxReasonBytes = 256;
+
+// The client's deadline, or ours when that comes first.
+Deadline DeadlineOf(const grpc::ServerContext& context) {
+  return std::min(context.deadline(), std::chrono::system_clock::now() + kLongestCall);
+}
+
+template <typename T>
+grpc::Status Give(absl::StatusOr<T> result, T& response) {
+  if (result.ok()) response = *std::move(result);
+  return ToGrpcStatus(result.status());
+}
+
+absl::StatusOr<int> PageSize(int asked, int most) {
+  if (asked < 0) return BadField("page_size", "is negative; use 0 for the default");
+  return asked == 0 ? most : std::min(asked, most);
+}
+
+const std::string& KeyOf(const v1::Session& session) { return session.name(); }
+const std::string& KeyOf(const v1::Share& share) { return share.id(); }
+
+// Moves what comes after `token` in `all` (sorted) to `page`; gives the next page's token.
+template <typename T, typename Page>
+std::string FillPage(std::vector<T>& all, const std::string& token, int size, Page& page) {
+  for (T& each : all) {
+    if (!token.empty() && KeyOf(each) <= token) continue;
+    if (page.size() == size) return KeyOf(page.Get(size - 1));
+    *page.Add() = std::move(each);
+  }
+  return "";
+}
+
+template <typename T>
+void SortByKey(std::vector<T>& all) {
+  std::sort(all.begin(), all.end(), [](const T& a, const T& b) { return KeyOf(a) < KeyOf(b); });
+}
+
+absl::Status ListInto(SessionApi& api, const v1::ListSessionsRequest& request, Deadline deadline,
+                      v1::ListSessionsResponse& response) {
+  RC_ASSIGN_OR_RETURN(const int size, PageSize(request.page_size(), kMaxSessionsAPage));
+  RC_ASSIGN_OR_RETURN(const SessionFilter filter, SessionFilter::Parse(request.filter()));
+  RC_ASSIGN_OR_RETURN(std::vector<v1::Session> sessions, api.List(deadline));
+  std::erase_if(sessions, [&](const v1::Session& each) { return !filter.Matches(each); });
+  SortByKey(sessions);
+  response.set_next_page_token(
+      FillPage(sessions, request.page_token(), size, *response.mutable_sessions()));
+  return absl::OkStatus();
+}
+
+absl::Status ListInto(InventoryApi& api, const v1::ListSharesRequest& request, Deadline deadline,
+                      v1::ListSharesResponse& response) {
+  RC_ASSIGN_OR_RETURN(const int size, PageSize(request.page_size(), kMaxSharesAPage));
+  RC_ASSIGN_OR_RETURN(std::vector<v1::Share> shares, api.Shares(deadline));
+  SortByKey(shares);
+  response.set_next_page_token(
+      FillPage(shares, request.page_token(), size, *response.mutable_shares()));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+SessionService::SessionService(SessionApi& api)
+    : api_(api),
+      watch_([this] { return api_.List(std::chrono::system_clock::now() + kLongestPoll); }) {}
+
+grpc::Status SessionService::CreateSession(grpc::ServerContext* context,
+                                           const v1::CreateSessionRequest* request,
+                                           v1::Session* response) {
+  return ToGrpcStatus(cache_.Once(request->request_id(), "CreateSession", *request, *response, [&] {
+    RC_ASSIGN_OR_RETURN(*response, api_.Create(*request, DeadlineOf(*context)));
+    return absl::OkStatus();
+  }));
+}
+
+grpc::Status SessionService::GetSession(grpc::ServerContext* context,
+                                        const v1::GetSessionRequest* request,
+                                        v1::Session* response) {
+  return Give(api_.Get(request->name(), DeadlineOf(*context)), *response);
+}
+
+grpc::Status SessionService::ListSessions(grpc::ServerContext* context,
+                                          const v1::ListSessionsRequest* request,
+                                          v1::ListSessionsResponse* response) {
+  return ToGrpcStatus(ListInto(api_, *request, DeadlineOf(*context), *response));
+}
+
+grpc::Status SessionService::DeleteSession(grpc::ServerContext* context,
+                                           const v1::DeleteSessionRequest* request,
+                                           google::protobuf::Empty* response) {
+  return ToGrpcStatus(cache_.Once(request->request_id(), "DeleteSession", *request, *response,
+                                  [&] { return api_.Delete(*request, DeadlineOf(*context)); }));
+}
+
+grpc::Status SessionService::GetDeviceDefinition(grpc::ServerContext* context,
+                                                 const v1::GetDeviceDefinitionRequest* request,
+                                                 v1::DeviceDefinition* response) {
+  return Give(api_.Define(*request, DeadlineOf(*context)), *response);
+}
+
+grpc::Status SessionService::WatchSessions(grpc::ServerContext* context,
+                                           const v1::WatchSessionsRequest* request,
+                                           grpc::ServerWriter<v1::WatchSessionsResponse>* writer) {
+  return ToGrpcStatus(watch_.Run(
+      *request, [&](const v1::WatchSessionsResponse& change) { return writer->Write(change); },
+      [&] { return context->IsCancelled(); }));
+}
+
+grpc::Status SessionService::UpdateSession(grpc::ServerContext* context,
+                                           const v1::UpdateSessionRequest* request,
+                                           v1::Session* response) {
+  return ToGrpcStatus(cache_.Once(request->request_id(), "UpdateSession", *request, *response, [&] {
+    RC_ASSIGN_OR_RETURN(*response, api_.Update(*request, DeadlineOf(*context)));
+    return absl::OkStatus();
+  }));
+}
+
+grpc::Status SessionService::RestartRenderer(grpc::ServerContext* context,
+                                             const v1::RestartRendererRequest* request,
+                                             v1::Session* response) {
+  return ToGrpcStatus(
+      cache_.Once(request->request_id(), "RestartRenderer", *request, *response, [&] {
+        RC_ASSIGN_OR_RETURN(*response, api_.RestartRenderer(*request, DeadlineOf(*context)));
+        return absl::OkStatus();
+      }));
+}
+
+grpc::Status InventoryService::GetServerInfo(grpc::ServerContext* context,
+                                             const v1::GetServerInfoRequest* /*request*/,
+                                             v1::ServerInfo* response) {
+  return Give(api_.Info(DeadlineOf(*context)), *response);
+}
+
+grpc::Status InventoryService::ListRenderNodes(grpc::ServerContext* context,
+                                               const v1::ListRenderNodesRequest* /*request*/,
+                                               v1::ListRenderNodesResponse* response) {
+  auto nodes = api_.RenderNodes(DeadlineOf(*context));
+  if (nodes.ok()) response->mutable_render_nodes()->Assign(nodes->begin(), nodes->end());
+  return ToGrpcStatus(nodes.status());
+}
+
+grpc::Status InventoryService::ListShares(grpc::ServerContext* context,
+                                          const v1::ListSharesRequest* request,
+                                          v1::ListSharesResponse* response) {
+  return ToGrpcStatus(ListInto(api_, *request, DeadlineOf(*context), *response));
+}
+
+grpc::Status InventoryService::Drain(grpc::ServerContext* context, const v1::DrainRequest* request,
+                                     v1::ServerInfo* response) {
+  if (request->reason().size() > kMaxReasonBytes) {
+    return ToGrpcStatus(
+        BadField("reason", absl::StrCat("is longer than ", kMaxReasonBytes, " bytes")));
+  }
+  return Give(api_.Drain(*request, DeadlineOf(*context)), *response);
+}
+
+}  // namespace rendercar::api_service

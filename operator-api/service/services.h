@@ -1,0 +1,68 @@
+// The API's gRPC services over what a server can do: pages, filters, request ids, error details.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "operator-api/service/request_cache.h"
+#include "operator-api/service/session_api.h"
+#include "operator-api/service/session_watch.h"
+#include "rendercar/v1/inventory_service.grpc.pb.h"
+#include "rendercar/v1/session_service.grpc.pb.h"
+
+namespace rendercar::api_service {
+
+class SessionService final : public v1::SessionService::Service {
+ public:
+  // `api` outlives this object.
+  explicit SessionService(SessionApi& api);
+
+  // Ends every watch, so that the server can be shut down.
+  void StopWatches() { watch_.Stop(); }
+
+  grpc::Status CreateSession(grpc::ServerContext* context, const v1::CreateSessionRequest* request,
+                             v1::Session* response) override;
+  grpc::Status GetSession(grpc::ServerContext* context, const v1::GetSessionRequest* request,
+                          v1::Session* response) override;
+  grpc::Status ListSessions(grpc::ServerContext* context, const v1::ListSessionsRequest* request,
+                            v1::ListSessionsResponse* response) override;
+  grpc::Status DeleteSession(grpc::ServerContext* context, const v1::DeleteSessionRequest* request,
+                             google::protobuf::Empty* response) override;
+  grpc::Status GetDeviceDefinition(grpc::ServerContext* context,
+                                   const v1::GetDeviceDefinitionRequest* request,
+                                   v1::DeviceDefinition* response) override;
+  grpc::Status WatchSessions(grpc::ServerContext* context, const v1::WatchSessionsRequest* request,
+                             grpc::ServerWriter<v1::WatchSessionsResponse>* writer) override;
+  grpc::Status UpdateSession(grpc::ServerContext* context, const v1::UpdateSessionRequest* request,
+                             v1::Session* response) override;
+  grpc::Status RestartRenderer(grpc::ServerContext* context,
+                               const v1::RestartRendererRequest* request,
+                               v1::Session* response) override;
+
+ private:
+  SessionApi& api_;
+  SessionWatch watch_;
+  RequestCache cache_;
+};
+
+class InventoryService final : public v1::InventoryService::Service {
+ public:
+  // `api` outlives this object.
+  explicit InventoryService(InventoryApi& api) : api_(api) {}
+
+  grpc::Status GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest* request,
+                             v1::ServerInfo* response) override;
+  grpc::Status ListRenderNodes(grpc::ServerContext* context,
+                               const v1::ListRenderNodesRequest* request,
+                               v1::ListRenderNodesResponse* response) override;
+  grpc::Status ListShares(grpc::ServerContext* context, const v1::ListSharesRequest* request,
+                          v1::ListSharesResponse* response) override;
+  grpc::Status Drain(grpc::ServerContext* context, const v1::DrainRequest* request,
+                     v1::ServerInfo* response) override;
+
+ private:
+  InventoryApi& api_;
+};
+
+}  // namespace rendercar::api_service
