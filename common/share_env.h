@@ -20,6 +20,9 @@ inline constexpr char kSessionDirs[] = "RENDERCAR_SESSION_DIRS";
 // and its limit of video memory in bytes; 0: none.
 inline constexpr char kVideoMemoryBytes[] = "RENDERCAR_VIDEO_MEMORY_BYTES";
 
+// The sidecar's API in the first of its session directories, for the node agent.
+inline constexpr char kApiSocket[] = "api.sock";
+
 // The render node that needs no device: llvmpipe through surfaceless EGL.
 inline constexpr char kSoftwareNode[] = "software";
 

@@ -1,5 +1,7 @@
-// rendercarctl: sessions of a sidecar, from the command line.
+// rendercarctl: GPU sessions of a sidecar or a node, from the command line.
 // SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+
 #include "common/program.h"
 #include "operator-api/cli/client.h"
 #include "operator-api/cli/commands.h"
@@ -11,7 +13,10 @@ constexpr char kFooter[] =
     "Examples:\n"
     "  rendercarctl info\n"
     "  rendercarctl sessions create gpu0 --resolution=1920x1080\n"
-    "  rendercarctl sessions list -o json\n"
+    "  rendercarctl sessions list -o json --filter 'state=ready AND connected=false'\n"
+    "  rendercarctl top\n"
+    "  rendercarctl --socket=/run/rendercar/node.sock nodes\n"
+    "  rendercarctl drain --reason 'driver update'; rendercarctl drain --end\n"
     "  qemu-system-x86_64 -m 2G $(rendercarctl define gpu0 --guest-memory=2GiB) ...\n"
     "  rendercarctl sessions delete gpu0\n"
     "\n"
@@ -21,13 +26,20 @@ constexpr char kFooter[] =
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Shows and changes the GPU sessions of a sidecar.", kName);
+  CLI::App app("Shows and changes the GPU sessions of a sidecar or of a node.", kName);
   app.footer(kFooter);
   rendercar::ProgramFlags flags(app, kName);
   rendercar::ctl::Arguments arguments;
   rendercar::ctl::Command command;
   rendercar::ctl::AddCommands(app, arguments, command);
+  const CLI::App* completion =
+      app.add_subcommand("completion", "Print a script for bash that completes commands");
   if (const auto exit = flags.Parse(argc, argv)) return static_cast<int>(*exit);
+  if (completion->parsed()) {
+    std::fputs(rendercar::ctl::CompletionScript(app).c_str(), stdout);
+    return 0;
+  }
+  if (arguments.socket.empty()) arguments.socket = rendercar::ctl::DefaultSocket();
   auto client =
       rendercar::ctl::Client::Connect(arguments.socket, std::chrono::seconds(arguments.timeout_s));
   if (!client.ok()) return rendercar::Fail(kName, client.status());

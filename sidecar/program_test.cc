@@ -140,7 +140,7 @@ TEST_F(ProgramTest, what_rendercarctl_is_refused_has_a_sentence_and_a_code) {
 TEST_F(ProgramTest, rendercarctl_without_a_sidecar_says_what_to_do) {
   const Result result = Ctl("info");
   EXPECT_EQ(result.code, 69);
-  EXPECT_THAT(result.output, HasSubstr("is rendercar-sidecar running here?"));
+  EXPECT_THAT(result.output, HasSubstr("is rendercar-sidecar or rendercar-node running here?"));
 }
 
 TEST_F(ProgramTest, a_stranger_is_turned_away) {

@@ -19,8 +19,8 @@ absl::Status FromGrpc(const grpc::Status& status, const std::string& socket) {
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE &&
       status.error_message().find("session '") == std::string::npos) {
     return absl::UnavailableError(
-        absl::StrCat("the sidecar at '", socket, "' closed the connection (",
-                     status.error_message(), "); it may end just now, or refuse uid ", ::geteuid(),
+        absl::StrCat("the server at '", socket, "' closed the connection (", status.error_message(),
+                     "); it may end just now, or refuse uid ", ::geteuid(),
                      " (allow it with rendercar-sidecar --allow-uid); its log tells"));
   }
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
@@ -34,41 +34,43 @@ absl::StatusOr<Client> Client::Connect(const std::string& socket, std::chrono::s
     return absl::Status(
         fd.status().code(),
         absl::StrCat(fd.status().message(),
-                     "; is rendercar-sidecar running here? Name its --control-socket with --socket "
-                     "or RENDERCAR_SOCKET"));
+                     "; is rendercar-sidecar or rendercar-node running here? Name its "
+                     "--control-socket or --api-socket with --socket or RENDERCAR_SOCKET"));
   }
   if (::fcntl(fd->get(), F_SETFL, O_NONBLOCK) != 0) return ErrnoStatus(errno, "fcntl");
   auto channel = grpc::CreateInsecureChannelFromFd("localhost", fd->Release());
-  return Client(socket, api::ControlService::NewStub(channel), timeout);
+  return Client(socket, channel, timeout);
 }
 
-template <typename Request, typename Response>
-absl::Status Client::Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+template <typename Stub, typename Request, typename Response>
+absl::Status Client::Call(Stub& stub,
+                          grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
                                                        Response*),
                           const Request& request, Response& response) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + timeout_);
-  return FromGrpc((stub_.get()->*method)(&context, request, &response), socket_);
+  return FromGrpc((stub.*method)(&context, request, &response), socket_);
 }
 
 absl::StatusOr<api::Session> Client::CreateSession(const api::CreateSessionRequest& request) {
   api::Session session;
-  RC_RETURN_IF_ERROR(Call(&Stub::CreateSession, request, session));
+  RC_RETURN_IF_ERROR(Call(*sessions_, &Sessions::CreateSession, request, session));
   return session;
 }
 
 absl::StatusOr<api::Session> Client::GetSession(const api::GetSessionRequest& request) {
   api::Session session;
-  RC_RETURN_IF_ERROR(Call(&Stub::GetSession, request, session));
+  RC_RETURN_IF_ERROR(Call(*sessions_, &Sessions::GetSession, request, session));
   return session;
 }
 
-absl::StatusOr<api::ListSessionsResponse> Client::ListSessions() {
+absl::StatusOr<api::ListSessionsResponse> Client::ListSessions(const std::string& filter) {
   api::ListSessionsResponse all;
   api::ListSessionsRequest request;
+  request.set_filter(filter);
   do {
     api::ListSessionsResponse page;
-    RC_RETURN_IF_ERROR(Call(&Stub::ListSessions, request, page));
+    RC_RETURN_IF_ERROR(Call(*sessions_, &Sessions::ListSessions, request, page));
     all.mutable_sessions()->MergeFrom(page.sessions());
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
@@ -77,19 +79,73 @@ absl::StatusOr<api::ListSessionsResponse> Client::ListSessions() {
 
 absl::Status Client::DeleteSession(const api::DeleteSessionRequest& request) {
   google::protobuf::Empty nothing;
-  return Call(&Stub::DeleteSession, request, nothing);
+  return Call(*sessions_, &Sessions::DeleteSession, request, nothing);
 }
 
 absl::StatusOr<api::DeviceDefinition> Client::GetDeviceDefinition(
     const api::GetDeviceDefinitionRequest& request) {
   api::DeviceDefinition definition;
-  RC_RETURN_IF_ERROR(Call(&Stub::GetDeviceDefinition, request, definition));
+  RC_RETURN_IF_ERROR(Call(*sessions_, &Sessions::GetDeviceDefinition, request, definition));
   return definition;
+}
+
+absl::StatusOr<api::Session> Client::UpdateSession(const api::UpdateSessionRequest& request) {
+  api::Session session;
+  RC_RETURN_IF_ERROR(Call(*sessions_, &Sessions::UpdateSession, request, session));
+  return session;
+}
+
+absl::StatusOr<api::Session> Client::RestartRenderer(const api::RestartRendererRequest& request) {
+  api::Session session;
+  RC_RETURN_IF_ERROR(Call(*sessions_, &Sessions::RestartRenderer, request, session));
+  return session;
+}
+
+absl::Status Client::WatchSessions(
+    const api::WatchSessionsRequest& request,
+    const std::function<bool(const api::WatchSessionsResponse&)>& told) {
+  grpc::ClientContext context;
+  const auto reader = sessions_->WatchSessions(&context, request);
+  api::WatchSessionsResponse change;
+  while (reader->Read(&change)) {
+    if (told(change)) continue;
+    context.TryCancel();
+    while (reader->Read(&change)) continue;
+    reader->Finish().ok();
+    return absl::OkStatus();
+  }
+  return FromGrpc(reader->Finish(), socket_);
 }
 
 absl::StatusOr<api::ServerInfo> Client::GetServerInfo() {
   api::ServerInfo info;
-  RC_RETURN_IF_ERROR(Call(&Stub::GetServerInfo, api::GetServerInfoRequest(), info));
+  RC_RETURN_IF_ERROR(
+      Call(*inventory_, &Inventory::GetServerInfo, api::GetServerInfoRequest(), info));
+  return info;
+}
+
+absl::StatusOr<api::ListRenderNodesResponse> Client::ListRenderNodes() {
+  api::ListRenderNodesResponse nodes;
+  RC_RETURN_IF_ERROR(
+      Call(*inventory_, &Inventory::ListRenderNodes, api::ListRenderNodesRequest(), nodes));
+  return nodes;
+}
+
+absl::StatusOr<api::ListSharesResponse> Client::ListShares() {
+  api::ListSharesResponse all;
+  api::ListSharesRequest request;
+  do {
+    api::ListSharesResponse page;
+    RC_RETURN_IF_ERROR(Call(*inventory_, &Inventory::ListShares, request, page));
+    all.mutable_shares()->MergeFrom(page.shares());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  return all;
+}
+
+absl::StatusOr<api::ServerInfo> Client::Drain(const api::DrainRequest& request) {
+  api::ServerInfo info;
+  RC_RETURN_IF_ERROR(Call(*inventory_, &Inventory::Drain, request, info));
   return info;
 }
 

@@ -2,16 +2,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <grpcpp/channel.h>
+
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "common/status.h"
-#include "rendercar/v1alpha1/control.grpc.pb.h"
+#include "rendercar/v1/inventory_service.grpc.pb.h"
+#include "rendercar/v1/session_service.grpc.pb.h"
 
 namespace rendercar::ctl {
 
-namespace api = ::rendercar::v1alpha1;
+namespace api = ::rendercar::v1;
 
 class Client {
  public:
@@ -21,23 +25,42 @@ class Client {
   absl::StatusOr<api::Session> CreateSession(const api::CreateSessionRequest& request);
   absl::StatusOr<api::Session> GetSession(const api::GetSessionRequest& request);
   // All pages.
-  absl::StatusOr<api::ListSessionsResponse> ListSessions();
+  absl::StatusOr<api::ListSessionsResponse> ListSessions(const std::string& filter = "");
   absl::Status DeleteSession(const api::DeleteSessionRequest& request);
   absl::StatusOr<api::DeviceDefinition> GetDeviceDefinition(
       const api::GetDeviceDefinitionRequest& request);
+  absl::StatusOr<api::Session> UpdateSession(const api::UpdateSessionRequest& request);
+  absl::StatusOr<api::Session> RestartRenderer(const api::RestartRendererRequest& request);
+  // Until `told` returns false, or the server ends the call.
+  absl::Status WatchSessions(const api::WatchSessionsRequest& request,
+                             const std::function<bool(const api::WatchSessionsResponse&)>& told);
+
   absl::StatusOr<api::ServerInfo> GetServerInfo();
+  absl::StatusOr<api::ListRenderNodesResponse> ListRenderNodes();
+  // All pages.
+  absl::StatusOr<api::ListSharesResponse> ListShares();
+  absl::StatusOr<api::ServerInfo> Drain(const api::DrainRequest& request);
+
+  const std::string& socket() const { return socket_; }
 
  private:
-  using Stub = api::ControlService::Stub;
+  using Sessions = api::SessionService::Stub;
+  using Inventory = api::InventoryService::Stub;
 
-  Client(std::string socket, std::unique_ptr<Stub> stub, std::chrono::seconds timeout)
-      : socket_(std::move(socket)), stub_(std::move(stub)), timeout_(timeout) {}
-  template <typename Request, typename Response>
-  absl::Status Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+  Client(std::string socket, const std::shared_ptr<grpc::Channel>& channel,
+         std::chrono::seconds timeout)
+      : socket_(std::move(socket)),
+        sessions_(api::SessionService::NewStub(channel)),
+        inventory_(api::InventoryService::NewStub(channel)),
+        timeout_(timeout) {}
+  template <typename Stub, typename Request, typename Response>
+  absl::Status Call(Stub& stub,
+                    grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                     const Request& request, Response& response);
 
   std::string socket_;
-  std::unique_ptr<Stub> stub_;
+  std::unique_ptr<Sessions> sessions_;
+  std::unique_ptr<Inventory> inventory_;
   std::chrono::seconds timeout_;
 };
 

@@ -3,7 +3,9 @@
 #include "operator-api/cli/commands.h"
 
 #include <absl/strings/numbers.h>
+#include <absl/strings/str_cat.h>
 #include <absl/strings/str_split.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <ctime>
@@ -12,6 +14,7 @@
 namespace rendercar::ctl {
 namespace {
 
+constexpr char kNodeSocket[] = "/run/rendercar/node.sock";
 constexpr char kDefaultSocket[] = "/var/run/rendercar/control/sidecar.sock";
 
 const std::map<std::string, api::DeviceDefinitionFormat>& Formats() {
@@ -39,11 +42,15 @@ std::vector<std::string> Keys(const std::map<std::string, T>& map) {
   return keys;
 }
 
+}  // namespace
+
 std::string ResourceName(const std::string& session) {
-  return session.rfind("sessions/", 0) == 0 ? session : "sessions/" + session;
+  if (session.rfind("sessions/", 0) == 0 || session.rfind("shares/", 0) == 0) return session;
+  const size_t slash = session.find('/');
+  if (slash == std::string::npos) return "sessions/" + session;
+  return absl::StrCat("shares/", session.substr(0, slash), "/sessions/", session.substr(slash + 1));
 }
 
-// Prints `message` as the flags want it; `table` makes the form for people.
 void Print(const Arguments& arguments, const google::protobuf::Message& message,
            const std::function<std::string()>& table) {
   std::string text;
@@ -61,12 +68,14 @@ void Print(const Arguments& arguments, const google::protobuf::Message& message,
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
+namespace {
+
 void PrintSession(const Arguments& arguments, const api::Session& session) {
   Print(arguments, session, [&] { return SessionDetails(session, std::time(nullptr)); });
 }
 
 absl::Status ListSessions(Client& client, const Arguments& arguments) {
-  RC_ASSIGN_OR_RETURN(const auto list, client.ListSessions());
+  RC_ASSIGN_OR_RETURN(const auto list, client.ListSessions(arguments.filter));
   Print(arguments, list, [&] { return SessionTable(list, std::time(nullptr)); });
   return absl::OkStatus();
 }
@@ -135,6 +144,28 @@ absl::Status Info(Client& client, const Arguments& arguments) {
   return absl::OkStatus();
 }
 
+absl::Status UpdateSession(Client& client, const Arguments& arguments) {
+  api::UpdateSessionRequest request;
+  api::Session& session = *request.mutable_session();
+  session.set_name(ResourceName(arguments.session));
+  const auto change = [&](const char* path) { request.mutable_update_mask()->add_paths(path); };
+  if (arguments.video_memory_bytes != 0) {
+    session.set_video_memory_limit_bytes(arguments.video_memory_bytes);
+    change("video_memory_limit_bytes");
+  }
+  RC_RETURN_IF_ERROR(FillDisplay(arguments, *session.mutable_display()));
+  if (arguments.heads != 0) change("display.heads");
+  if (!arguments.resolution.empty()) {
+    change("display.width_px");
+    change("display.height_px");
+  }
+  RC_ASSIGN_OR_RETURN(const auto updated, client.UpdateSession(request));
+  PrintSession(arguments, updated);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 CLI::App* AddCommand(CLI::App& parent, const std::string& name, const std::string& help,
                      Command& chosen, Command command) {
   CLI::App* app = parent.add_subcommand(name, help);
@@ -142,6 +173,8 @@ CLI::App* AddCommand(CLI::App& parent, const std::string& name, const std::strin
   app->parse_complete_callback([&chosen, command = std::move(command)] { chosen = command; });
   return app;
 }
+
+namespace {
 
 void AddSessionName(CLI::App* app, Arguments& arguments) {
   app->add_option("session", arguments.session, "Name of the session")
@@ -170,11 +203,24 @@ void AddCreate(CLI::App& sessions, Arguments& arguments, Command& chosen) {
 }
 
 void AddSessions(CLI::App& app, Arguments& arguments, Command& chosen) {
-  CLI::App* sessions = app.add_subcommand("sessions", "Create, show, list and delete sessions");
+  CLI::App* sessions =
+      app.add_subcommand("sessions", "Create, show, list, change and delete sessions");
   sessions->require_subcommand(1)->fallthrough();
-  AddCommand(*sessions, "list", "List all sessions", chosen, ListSessions);
+  CLI::App* list = AddCommand(*sessions, "list", "List all sessions", chosen, ListSessions);
+  list->add_option("--filter", arguments.filter,
+                   "Only those: for example \"state=ready AND connected=false\"")
+      ->option_text("TEXT");
   AddSessionName(AddCommand(*sessions, "get", "Show one session", chosen, GetSession), arguments);
   AddCreate(*sessions, arguments, chosen);
+  CLI::App* update = AddCommand(*sessions, "update", "Change limits of a session that no VM uses",
+                                chosen, UpdateSession);
+  AddSessionName(update, arguments);
+  update->add_option("--video-memory", arguments.video_memory_bytes, "Most bytes of video memory")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
+      ->option_text("BYTES");
+  update->add_option("--resolution", arguments.resolution, "Size of the first screen")
+      ->option_text("WxH");
+  update->add_option("--heads", arguments.heads, "Number of screens")->option_text("N");
   CLI::App* remove =
       AddCommand(*sessions, "delete", "End a session and its backend", chosen, DeleteSession);
   AddSessionName(remove, arguments);
@@ -202,9 +248,9 @@ void AddGlobalFlags(CLI::App& app, Arguments& arguments) {
   static const std::map<std::string, OutputFormat> outputs{{"table", OutputFormat::kTable},
                                                            {"json", OutputFormat::kJson},
                                                            {"yaml", OutputFormat::kYaml}};
-  arguments.socket = kDefaultSocket;
   app.add_option("--socket", arguments.socket,
-                 std::string("The sidecar's control socket [") + kDefaultSocket + "]")
+                 std::string("Socket of a sidecar or node agent [") + kDefaultSocket + ", or " +
+                     kNodeSocket + " where only that exists]")
       ->envname("RENDERCAR_SOCKET")
       ->option_text("PATH");
   app.add_option("-o,--output", arguments.output, "table, json or yaml [table]")
@@ -216,11 +262,19 @@ void AddGlobalFlags(CLI::App& app, Arguments& arguments) {
 
 }  // namespace
 
+std::string DefaultSocket() {
+  const bool node_only = ::access(kDefaultSocket, F_OK) != 0 && ::access(kNodeSocket, F_OK) == 0;
+  return node_only ? kNodeSocket : kDefaultSocket;
+}
+
 void AddCommands(CLI::App& app, Arguments& arguments, Command& command) {
   AddGlobalFlags(app, arguments);
   app.require_subcommand(1);
   AddSessions(app, arguments, command);
   AddDefine(app, arguments, command);
+  AddInventory(app, arguments, command);
+  AddWatching(app, arguments, command);
+  AddSupportBundle(app, arguments, command);
   AddCommand(app, "info", "Show what runs here and which shares it has", command, Info);
 }
 

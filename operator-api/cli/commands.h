@@ -27,10 +27,40 @@ struct Arguments {
   bool force = false;
   std::string format = "qemu-args";
   uint64_t guest_memory_bytes = 0;
+  std::string filter;
+  double interval_s = 2;
+  uint32_t count = 0;  // 0: until interrupted
+  std::string resume_token;
+  bool end_drain = false;
+  std::string reason;
+  std::string file;
+  std::string shell = "bash";
 };
+
+// "gpu0" or "software-0/gpu0" as the API names it.
+std::string ResourceName(const std::string& session);
 
 // Runs one command; prints its result on stdout.
 using Command = std::function<absl::Status(Client&, const Arguments&)>;
+
+// Prints `message` as the flags want it; `table` makes the form for people.
+void Print(const Arguments& arguments, const google::protobuf::Message& message,
+           const std::function<std::string()>& table);
+// A command of `parent` whose parsing leaves `command` in `chosen`.
+CLI::App* AddCommand(CLI::App& parent, const std::string& name, const std::string& help,
+                     Command& chosen, Command command);
+
+// commands_watch.cc: watch and top.
+void AddWatching(CLI::App& app, Arguments& arguments, Command& chosen);
+// commands_inventory.cc: nodes, shares, drain, renderer restart.
+void AddInventory(CLI::App& app, Arguments& arguments, Command& chosen);
+// support_bundle.cc: one file for whoever helps.
+void AddSupportBundle(CLI::App& app, Arguments& arguments, Command& chosen);
+// The script of `completion`, from what `app` knows.
+std::string CompletionScript(const CLI::App& app);
+
+// Where --socket is not given.
+std::string DefaultSocket();
 
 // Adds flags and commands to `app`; parsing leaves the chosen command in `command`.
 void AddCommands(CLI::App& app, Arguments& arguments, Command& command);

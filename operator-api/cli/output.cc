@@ -11,12 +11,13 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 namespace rendercar::ctl {
 namespace {
 
-namespace api = ::rendercar::v1alpha1;
+namespace api = ::rendercar::v1;
 using Rows = std::vector<std::vector<std::string>>;
 
 // "STATE_BACKING_OFF" -> "backing-off".
@@ -52,6 +53,47 @@ std::string DisplayText(const api::Display& display) {
   return fmt::format("{}, {} head{}, {}x{}",
                      Word(api::DisplayMode_Name(display.mode()), "DISPLAY_MODE_"), display.heads(),
                      display.heads() == 1 ? "" : "s", display.width_px(), display.height_px());
+}
+
+// Without the words that are always the same: "gpu0" at a sidecar, "software-0/gpu0" at a node.
+std::string ShortName(const std::string& name) {
+  std::string text = absl::StrReplaceAll(name, {{"sessions/", ""}});
+  return text.rfind("shares/", 0) == 0 ? text.substr(7) : text;
+}
+
+double Since(const google::protobuf::Timestamp& from, const google::protobuf::Timestamp& to) {
+  const double ns =
+      static_cast<double>(google::protobuf::util::TimeUtil::DurationToNanoseconds(to - from));
+  return ns * 1e-9;
+}
+
+// 0 where a counter began again.
+double Gain(uint64_t from, uint64_t to) { return to < from ? 0 : static_cast<double>(to - from); }
+
+// Commands a second, to sort by, and the row.
+std::pair<double, std::vector<std::string>> TopRow(const api::Session& session,
+                                                   const api::SessionUsage& before) {
+  const api::SessionUsage& now = session.usage();
+  const double seconds = before.has_time() ? Since(before.time(), now.time()) : 0;
+  const auto rate = [&](uint64_t from, uint64_t to) {
+    return seconds > 0 ? Gain(from, to) / seconds : 0;
+  };
+  const double commands = rate(before.commands(), now.commands());
+  const double fences = Gain(before.fences(), now.fences());
+  const double fence_ms =
+      fences > 0 ? (now.fence_seconds() - before.fence_seconds()) / fences * 1e3 : 0;
+  const double mbytes =
+      rate(before.bytes_2d() + before.bytes_3d(), now.bytes_2d() + now.bytes_3d());
+  return {
+      commands,
+      {ShortName(session.name()),
+       session.owner().pod().empty()
+           ? "-"
+           : absl::StrCat(session.owner().namespace_(), "/", session.owner().pod()),
+       fmt::format("{:.0f}", commands), fmt::format("{:.0f}", rate(before.frames(), now.frames())),
+       fmt::format("{:.1f}", mbytes * 1e-6), fmt::format("{:.2f}", fence_ms),
+       fmt::format("{}M", now.resource_bytes() >> 20), absl::StrCat(now.contexts()),
+       now.renderer_up() ? "on" : "-"}};
 }
 
 void AppendEvents(const api::Session& session, int64_t now, std::string& text) {
@@ -128,7 +170,7 @@ std::string SessionTable(const api::ListSessionsResponse& list, int64_t now_seco
     return "No sessions; create one with: rendercarctl sessions create NAME\n";
   Rows rows{{"NAME", "STATE", "SHARE", "NODE", "VM", "RESTARTS", "AGE"}};
   for (const api::Session& session : list.sessions()) {
-    rows.push_back({LastPart(session.name()), State(session), session.share(),
+    rows.push_back({ShortName(session.name()), State(session), session.share(),
                     LastPart(session.render_node()), session.frontend_connected() ? "yes" : "no",
                     absl::StrCat(session.backend_restarts()),
                     SecondsAgo(session.create_time(), now_seconds)});
@@ -159,9 +201,67 @@ std::string SessionDetails(const api::Session& session, int64_t now_seconds) {
   return text;
 }
 
+std::string RenderNodeTable(const api::ListRenderNodesResponse& list) {
+  if (list.render_nodes().empty()) return "No render nodes.\n";
+  Rows rows{{"NODE", "DRIVER", "RESOURCE", "SHARES", "USED", "HEALTH"}};
+  for (const api::RenderNode& node : list.render_nodes()) {
+    rows.push_back({LastPart(node.id()), node.driver().empty() ? "-" : node.driver(),
+                    node.resource().empty() ? "-" : node.resource(), absl::StrCat(node.shares()),
+                    absl::StrCat(node.used_shares()),
+                    node.healthy() ? "healthy" : absl::StrCat("unhealthy: ", node.problem())});
+  }
+  return Table(rows);
+}
+
+std::string ShareTable(const api::ListSharesResponse& list) {
+  if (list.shares().empty()) return "No shares.\n";
+  Rows rows{{"SHARE", "NODE", "MEMORY", "HEALTH", "POD", "SESSION"}};
+  for (const api::Share& share : list.shares()) {
+    rows.push_back({share.id(), LastPart(share.render_node()),
+                    Bytes(share.video_memory_limit_bytes()), share.healthy() ? "ok" : "unhealthy",
+                    share.owner().pod().empty()
+                        ? "-"
+                        : absl::StrCat(share.owner().namespace_(), "/", share.owner().pod()),
+                    share.session().empty() ? "-" : LastPart(share.session())});
+  }
+  return Table(rows);
+}
+
+std::string ChangeLine(const api::WatchSessionsResponse& change, const std::string& clock) {
+  const std::string what =
+      Word(api::WatchSessionsResponse::Change_Name(change.change()), "CHANGE_");
+  const api::Session& session = change.session();
+  std::string line = fmt::format("{}  {:<8}", clock, what);
+  if (change.has_session()) line += fmt::format("  {}", ShortName(session.name()));
+  if (!session.share().empty()) {
+    line += fmt::format("  {}  {}{}", State(session), session.share(),
+                        session.frontend_connected() ? "  VM connected" : "");
+  }
+  if (!session.state_message().empty()) line += fmt::format("  ({})", session.state_message());
+  return line + "\n";
+}
+
+std::string TopTable(const api::ListSessionsResponse& before,
+                     const api::ListSessionsResponse& now) {
+  std::map<std::string, const api::SessionUsage*> earlier;
+  for (const api::Session& session : before.sessions()) earlier[session.name()] = &session.usage();
+  std::vector<std::pair<double, std::vector<std::string>>> rows;
+  for (const api::Session& session : now.sessions()) {
+    const auto found = earlier.find(session.name());
+    const api::SessionUsage none;
+    rows.push_back(TopRow(session, found == earlier.end() ? none : *found->second));
+  }
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  Rows table{{"SESSION", "POD", "CMD/S", "FRAME/S", "MB/S", "FENCE ms", "MEMORY", "CTX", "3D"}};
+  for (auto& row : rows) table.push_back(std::move(row.second));
+  return table.size() == 1 ? "No sessions.\n" : Table(table);
+}
+
 std::string InfoDetails(const api::ServerInfo& info) {
   std::string text =
-      Table({{"Version:", info.version()},
+      Table({{"Version:", absl::StrCat(info.version(), " (", info.component(), ")")},
+             {"New sessions:", info.draining() ? "none, it is drained" : "welcome"},
              {"Backend:", info.backend_path()},
              {"Sockets:", info.socket_directory()},
              {"Metrics:", info.metrics_address().empty()

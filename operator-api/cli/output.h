@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "rendercar/v1alpha1/control.pb.h"
+#include "rendercar/v1/inventory_service.pb.h"
+#include "rendercar/v1/session_service.pb.h"
 
 namespace rendercar::ctl {
 
@@ -25,8 +26,14 @@ std::string ToYaml(const google::protobuf::Message& message);
 std::string Age(int64_t seconds);
 
 // `now_seconds`: unix time, for ages.
-std::string SessionTable(const v1alpha1::ListSessionsResponse& list, int64_t now_seconds);
-std::string SessionDetails(const v1alpha1::Session& session, int64_t now_seconds);
-std::string InfoDetails(const v1alpha1::ServerInfo& info);
+std::string SessionTable(const v1::ListSessionsResponse& list, int64_t now_seconds);
+std::string SessionDetails(const v1::Session& session, int64_t now_seconds);
+std::string InfoDetails(const v1::ServerInfo& info);
+std::string RenderNodeTable(const v1::ListRenderNodesResponse& list);
+std::string ShareTable(const v1::ListSharesResponse& list);
+// One line: "12:00:05  ADDED     gpu0  ready  ...".
+std::string ChangeLine(const v1::WatchSessionsResponse& change, const std::string& clock);
+// What sessions used between two lists, the busiest first; `before` may be empty.
+std::string TopTable(const v1::ListSessionsResponse& before, const v1::ListSessionsResponse& now);
 
 }  // namespace rendercar::ctl

@@ -8,7 +8,7 @@
 namespace rendercar::ctl {
 namespace {
 
-namespace api = ::rendercar::v1alpha1;
+namespace api = ::rendercar::v1;
 using ::testing::HasSubstr;
 
 api::Session Gpu0() {

@@ -11,6 +11,7 @@
 
 #include "common/log.h"
 #include "common/loop_call.h"
+#include "common/share_env.h"
 #include "common/version.h"
 #include "sidecar/config/checks.h"
 #include "sidecar/metrics/preflight_collector.h"
@@ -154,6 +155,7 @@ Sidecar::~Sidecar() {
   if (server_shutdown_.joinable()) server_shutdown_.join();
   shim_.reset();
   kubevirt_.reset();
+  node_server_.reset();
   server_.reset();
   metrics_.reset();
   json_ = OwnedFile();
@@ -215,10 +217,30 @@ absl::Status Sidecar::StartShim() {
 
 absl::Status Sidecar::StartControl(const ServerFacts& facts) {
   if (options_.control_socket == kOff) return absl::OkStatus();
-  service_ = std::make_unique<ControlService>(loop_, sessions_, facts);
+  api_ = std::make_unique<SidecarApi>(loop_, sessions_, facts);
+  session_service_ = std::make_unique<api_service::SessionService>(*api_);
+  inventory_service_ = std::make_unique<api_service::InventoryService>(*api_);
+  v1alpha1_service_ =
+      std::make_unique<api_service::V1alpha1Service>(*session_service_, *inventory_service_);
   RC_ASSIGN_OR_RETURN(
-      server_, UnixGrpcServer::Start(loop_, options_.control_socket, UidPolicy{options_.allow_uids},
-                                     {service_.get()}));
+      server_, UnixGrpcServer::Start(
+                   loop_, options_.control_socket, UidPolicy{options_.allow_uids},
+                   {session_service_.get(), inventory_service_.get(), v1alpha1_service_.get()}));
+  return ServeNodeAgent();
+}
+
+// The same API in the session directory of each share, where the node agent finds it.
+absl::Status Sidecar::ServeNodeAgent() {
+  for (const ShareUse& use : sessions_.Shares()) {
+    if (use.share.session_dir.empty()) continue;
+    const std::string path = absl::StrCat(use.share.session_dir, "/", share_env::kApiSocket);
+    if (CheckSocketPath(path).ok()) {
+      RC_ASSIGN_OR_RETURN(
+          node_server_, UnixGrpcServer::Start(loop_, path, UidPolicy{options_.allow_uids},
+                                              {session_service_.get(), inventory_service_.get()}));
+    }
+    return absl::OkStatus();  // once is enough: it shows all sessions
+  }
   return absl::OkStatus();
 }
 
@@ -271,6 +293,8 @@ void Sidecar::BeginShutdown(const std::string& why) {
   sessions_.StopAll([this](const absl::Status&) {
     server_shutdown_ = std::thread([this] {
       if (kubevirt_) kubevirt_->Shutdown(kCallGrace);
+      if (session_service_) session_service_->StopWatches();
+      if (node_server_) node_server_->Shutdown(kCallGrace);
       if (server_) server_->Shutdown(kCallGrace);
       loop_.Quit();
     });

@@ -10,11 +10,13 @@
 #include "common/epoll_loop.h"
 #include "common/grpc/unix_grpc_server.h"
 #include "common/program.h"
+#include "operator-api/service/services.h"
+#include "operator-api/service/v1alpha1_service.h"
 #include "sidecar/app/hook_fan.h"
 #include "sidecar/app/kubevirt_server.h"
 #include "sidecar/app/options.h"
 #include "sidecar/app/orphan_reaper.h"
-#include "sidecar/control/control_service.h"
+#include "sidecar/control/sidecar_api.h"
 #include "sidecar/definition/vhost_user_json.h"
 #include "sidecar/metrics/hook_metrics.h"
 #include "sidecar/metrics/metrics_server.h"
@@ -42,6 +44,7 @@ class Sidecar {
   absl::Status StartServers();
   absl::Status StartShim();
   absl::Status StartControl(const ServerFacts& facts);
+  absl::Status ServeNodeAgent();
   absl::Status StartKubevirt(SessionSpec defaults);
   void CreateFirstSession(const SessionSpec& spec);
   absl::Status FirstSessionIsThere(const absl::StatusOr<SessionView>& session);
@@ -65,8 +68,12 @@ class Sidecar {
   const std::shared_ptr<HookMetrics> hooks_ = std::make_shared<HookMetrics>();
   HookFan hook_fan_{*hooks_, preflight_};
   std::unique_ptr<MetricsServer> metrics_;
-  std::unique_ptr<ControlService> service_;
+  std::unique_ptr<SidecarApi> api_;
+  std::unique_ptr<api_service::SessionService> session_service_;
+  std::unique_ptr<api_service::InventoryService> inventory_service_;
+  std::unique_ptr<api_service::V1alpha1Service> v1alpha1_service_;
   std::unique_ptr<UnixGrpcServer> server_;
+  std::unique_ptr<UnixGrpcServer> node_server_;  // the same, for the node agent
   std::unique_ptr<KubevirtServer> kubevirt_;
   std::unique_ptr<ShimServer> shim_;
   std::thread server_shutdown_;

@@ -4,6 +4,9 @@
 
 #include <google/protobuf/util/time_util.h>
 
+#include "common/stats_page.h"
+#include "operator-api/service/api_error.h"
+
 namespace rendercar::sidecar {
 namespace {
 
@@ -83,8 +86,8 @@ absl::StatusOr<std::string> SessionId(const std::string& name) {
   const size_t prefix = sizeof(kCollection) - 1;
   const bool has_prefix = name.rfind(kCollection, 0) == 0;
   if (!has_prefix || !ValidateName(name.substr(prefix)).ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("name '", name, "' is no session; write it as 'sessions/NAME'"));
+    return api_service::BadField(
+        "name", absl::StrCat("'", name, "' is no session; write it as 'sessions/NAME'"));
   }
   return name.substr(prefix);
 }
@@ -105,6 +108,34 @@ absl::StatusOr<SessionSpec> ToSpec(const api::CreateSessionRequest& request) {
   return spec;
 }
 
+api::SessionUsage ToUsage(const StatsSnapshot& stats) {
+  api::SessionUsage usage;
+  uint64_t commands = 0;
+  uint64_t failed = 0;
+  for (const auto& by_result : stats.commands) {
+    commands += by_result[0] + by_result[1];
+    failed += by_result[static_cast<size_t>(StatsResult::kError)];
+  }
+  uint64_t errors = 0;
+  for (const uint64_t count : stats.errors) errors += count;
+  usage.set_commands(commands);
+  usage.set_failed_commands(failed);
+  usage.set_errors(errors);
+  usage.set_bytes_2d(stats[StatsValue::kBytes2d]);
+  usage.set_bytes_3d(stats[StatsValue::kBytes3d]);
+  usage.set_frames(stats[StatsValue::kFramesShown]);
+  usage.set_resource_bytes(stats[StatsValue::kResourceBytes]);
+  usage.set_resource_limit_bytes(stats[StatsValue::kResourceBytesLimit]);
+  usage.set_resources(stats[StatsValue::kResources]);
+  usage.set_contexts(stats[StatsValue::kContexts]);
+  usage.set_fences(stats[StatsHistogram::kFence].count());
+  usage.set_fence_seconds(static_cast<double>(stats[StatsHistogram::kFence].sum_ns) * 1e-9);
+  usage.set_renderer_up(stats[StatsValue::kRendererUp] != 0);
+  usage.set_renderer_deaths(stats[StatsValue::kRendererDeaths]);
+  *usage.mutable_time() = ToProto(std::chrono::system_clock::now());
+  return usage;
+}
+
 api::Session ToProto(const SessionView& session) {
   api::Session proto;
   proto.set_name(SessionName(session.spec.name));
@@ -122,7 +153,12 @@ api::Session ToProto(const SessionView& session) {
   proto.set_stats_path(session.stats_path);
   proto.set_backend_pid(session.backend_pid);
   proto.set_backend_restarts(session.backend_restarts);
-  proto.set_frontend_connected(FrontendConnected(session));
+  if (!session.stats_path.empty() && session.backend_pid != 0) {
+    if (const auto stats = ReadStats(session.stats_path); stats.ok()) {
+      proto.set_frontend_connected((*stats)[StatsValue::kFrontendConnected] != 0);
+      *proto.mutable_usage() = ToUsage(*stats);
+    }
+  }
   *proto.mutable_create_time() = ToProto(session.create_time);
   for (const SessionEvent& event : session.events) {
     api::SessionEvent& added = *proto.add_events();

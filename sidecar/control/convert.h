@@ -5,13 +5,14 @@
 #include <string>
 
 #include "common/status.h"
-#include "rendercar/v1alpha1/control.pb.h"
+#include "rendercar/v1/inventory_service.pb.h"
+#include "rendercar/v1/session_service.pb.h"
 #include "sidecar/preflight/preflight.h"
 #include "sidecar/session/session_manager.h"
 
 namespace rendercar::sidecar {
 
-namespace api = ::rendercar::v1alpha1;
+namespace api = ::rendercar::v1;
 
 // The last part of "sessions/{session}". InvalidArgument when `name` is not of that form.
 absl::StatusOr<std::string> SessionId(const std::string& name);

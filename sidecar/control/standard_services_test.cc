@@ -91,6 +91,7 @@ TEST_F(StandardServicesTest, reflection_lists_our_service) {
   // ServerReflectionRequest{list_services: ""} (field 7)
   const std::string answer = Ask("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
                                  std::string("\x3a\x00", 2));
+  EXPECT_THAT(answer, HasSubstr("rendercar.v1.SessionService"));
   EXPECT_THAT(answer, HasSubstr("rendercar.v1alpha1.ControlService"));
   EXPECT_THAT(answer, HasSubstr("grpc.health.v1.Health"));
 }

@@ -21,6 +21,7 @@ class SessionManager::Session final : public BackendListener {
   void Stop(DoneCallback done);
   SessionView View() const;
   const Share& share() const { return view_.share; }
+  void AddEvent(const std::string& reason, const std::string& message);
 
  private:
   void OnStarted(pid_t pid) override;
@@ -30,7 +31,6 @@ class SessionManager::Session final : public BackendListener {
   void OnKilled(const std::string& reason) override;
   void OnStopped() override;
 
-  void AddEvent(const std::string& reason, const std::string& message);
   void FailCreation(const std::string& how);
   void AnswerWaiting(const absl::StatusOr<SessionView>& answer);
 

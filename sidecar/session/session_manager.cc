@@ -98,6 +98,11 @@ absl::Status SessionManager::CheckFree(const Share& share, const std::string& so
 absl::Status SessionManager::Add(const SessionSpec& spec, Session** added) {
   RC_RETURN_IF_ERROR(ValidateName(spec.name));
   if (stopping_) return absl::UnavailableError("the sidecar shuts down");
+  if (!drained_because_.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat("this sidecar takes no new session (",
+                                                      drained_because_,
+                                                      "); 'rendercarctl drain --end' ends that"));
+  }
   if (sessions_.count(spec.name) != 0) {
     return absl::AlreadyExistsError(
         absl::StrCat("session '", spec.name, "' exists; delete it or choose another name"));
@@ -190,6 +195,12 @@ void SessionManager::FinishIfStopped() {
 void SessionManager::Remove(const std::string& name) {
   sessions_.erase(name);
   report_.SessionDeleted(name);
+}
+
+void SessionManager::NoteEvent(const std::string& name, const std::string& reason,
+                               const std::string& message) {
+  const auto found = sessions_.find(name);
+  if (found != sessions_.end()) found->second->AddEvent(reason, message);
 }
 
 std::vector<ShareUse> SessionManager::Shares() const {

@@ -54,6 +54,12 @@ class SessionManager {
   void StopAll(DoneCallback done);
 
   std::vector<ShareUse> Shares() const;
+
+  // While this says why, no session can be created; empty: not drained.
+  void SetDrained(const std::string& why) { drained_because_ = why; }
+  const std::string& drained_because() const { return drained_because_; }
+  // Something that happened to a session, which may be gone by now.
+  void NoteEvent(const std::string& name, const std::string& reason, const std::string& message);
   const Config& config() const { return config_; }
 
  private:
@@ -72,6 +78,7 @@ class SessionManager {
   SessionReport& report_;
   std::map<std::string, std::unique_ptr<Session>> sessions_;
   bool stopping_ = false;
+  std::string drained_because_;
   DoneCallback on_stopped_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
