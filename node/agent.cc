@@ -86,6 +86,10 @@ absl::Status Agent::Rescan() {
   RC_ASSIGN_OR_RETURN(std::vector<RenderNode> nodes, ScanRenderNodes(places_.roots));
   nodes = ApplyConfig(std::move(nodes), config_);
   health_.Check(nodes);
+  for (RenderNode& node : nodes) {
+    if (node.healthy() && drained())
+      node.SetProblem(ProblemKind::kDrained, "drained: " + drained_because_);
+  }
   WriteSpecs(nodes);
   capsets_.Update(nodes);
   nodes_->Set(nodes);
@@ -96,6 +100,17 @@ absl::Status Agent::Rescan() {
     }
   }
   return absl::OkStatus();
+}
+
+absl::Status Agent::SetDrained(const std::string& why) {
+  drained_because_ = why;
+  return Rescan();
+}
+
+std::vector<std::pair<std::string, ShareTable>> Agent::Tables() const {
+  std::vector<std::pair<std::string, ShareTable>> tables;
+  for (const auto& plugin : plugins_) tables.emplace_back(plugin->name(), plugin->Table());
+  return tables;
 }
 
 absl::Status Agent::Reconfigure(const Config& config) {

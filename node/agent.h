@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "node/capset_book.h"
@@ -42,6 +43,12 @@ class Agent {
   // From now on `config`; resources that stay keep their registration and what is allocated.
   absl::Status Reconfigure(const Config& config);
 
+  // While this says why, every node gives out no new share; empty: as the configuration says.
+  absl::Status SetDrained(const std::string& why);
+  bool drained() const { return !drained_because_.empty(); }
+  // What each resource offers now, in the configuration's order.
+  std::vector<std::pair<std::string, ShareTable>> Tables() const;
+
   // Which pod has which share, as the kubelet last told; may be read from any thread.
   const std::shared_ptr<ShareUserBook>& users() const { return users_; }
   // The nodes as they were last seen; may be read from any thread.
@@ -64,6 +71,7 @@ class Agent {
   EventLoop& loop_;
   const Places places_;
   Config config_;
+  std::string drained_because_;
   Report& report_;
   SessionDirs dirs_;
   HealthMonitor health_;

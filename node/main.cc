@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <thread>
 
 #include "common/epoll_loop.h"
 #include "common/grpc/unix_grpc_server.h"
@@ -14,17 +15,24 @@
 #include "node/config_source.h"
 #include "node/hangup_signal.h"
 #include "node/metrics_server.h"
+#include "node/node_api.h"
 #include "node/node_collector.h"
 #include "node/node_hook_service.h"
 #include "node/node_metrics.h"
 #include "node/one_shot.h"
 #include "node/session_collector.h"
+#include "node/session_state_collector.h"
+#include "operator-api/service/services.h"
 
 namespace rendercar::node {
 namespace {
 
 constexpr char kProgram[] = "rendercar-node";
 constexpr std::chrono::seconds kHookGrace(1);
+
+// A scrape waits no longer for sidecars.
+constexpr std::chrono::seconds kScrapePatience(1);
+using NoSessions = std::vector<v1::Session>;
 
 struct Flags {
   Places places;
@@ -35,6 +43,8 @@ struct Flags {
   std::optional<std::string> resource;
   std::string metrics_address = "127.0.0.1:9464";
   std::string kubevirt_node_hook;  // empty: none
+  std::string api_socket;          // empty: no API
+  std::vector<uid_t> api_uids;
   bool one_shot = false;
   bool check_config = false;
   bool print_config = false;
@@ -88,6 +98,18 @@ void AddPlaceFlags(CLI::App& app, Flags& flags) {
          "metrics")
       ->envname("RENDERCAR_NODE_METRICS_ADDRESS")
       ->option_text("ADDRESS");
+}
+
+void AddApiFlags(CLI::App& app, Flags& flags) {
+  app.add_option("--api-socket", flags.api_socket,
+                 "Serve the API (rendercarctl) on this unix socket, usually "
+                 "/run/rendercar/node.sock; without it there is none")
+      ->envname("RENDERCAR_NODE_API_SOCKET")
+      ->option_text("PATH");
+  app.add_option("--api-uid", flags.api_uids,
+                 "A uid that may use the API beside root and the agent's own; repeatable")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->option_text("UID");
 }
 
 void AddConfigFlags(CLI::App& app, Flags& flags) {
@@ -158,11 +180,18 @@ class Daemon {
         agent_(loop_, flags.places, config, metrics_),
         sensors_(std::make_shared<NodeCollector>(agent_.nodes())),
         sessions_(std::make_shared<SessionCollector>(flags.places.session_root, agent_.users(),
-                                                     flags.places.proc)) {}
+                                                     flags.places.proc)),
+        api_(loop_, agent_, flags.places.session_root, flags.metrics_address),
+        session_service_(api_),
+        inventory_service_(api_) {}
+  ~Daemon() {
+    if (api_stopper_.joinable()) api_stopper_.join();
+  }
 
   absl::Status Run() {
     RC_RETURN_IF_ERROR(ServeMetrics());
     RC_RETURN_IF_ERROR(ServeNodeHook());
+    RC_RETURN_IF_ERROR(ServeApi());
     const absl::Status started = agent_.Start();
     if (started.ok()) {
       source_.Watch(loop_, [this](const absl::StatusOr<Config>& config) { Reconfigure(config); });
@@ -170,6 +199,7 @@ class Daemon {
       agent_.Stop([this] { loop_.Quit(); });
     }
     loop_.Run();
+    api_server_.reset();
     server_.reset();
     if (node_hook_server_) node_hook_server_->Shutdown(kHookGrace);
     return started;
@@ -178,8 +208,9 @@ class Daemon {
  private:
   absl::Status ServeMetrics() {
     if (flags_.metrics_address == "none") return absl::OkStatus();
-    RC_ASSIGN_OR_RETURN(server_, MetricsServer::Start(loop_, flags_.metrics_address,
-                                                      {metrics_.registry(), sensors_, sessions_}));
+    RC_ASSIGN_OR_RETURN(server_,
+                        MetricsServer::Start(loop_, flags_.metrics_address,
+                                             {metrics_.registry(), sensors_, sessions_, states_}));
     log::Info("serving metrics", {{"address", flags_.metrics_address}, {"port", server_->port()}});
     return absl::OkStatus();
   }
@@ -191,11 +222,27 @@ class Daemon {
     log::Info("serving KubeVirt's node hooks", {{"socket", flags_.kubevirt_node_hook}});
     return absl::OkStatus();
   }
+  absl::Status ServeApi() {
+    if (flags_.api_socket.empty()) return absl::OkStatus();
+    RC_ASSIGN_OR_RETURN(api_server_,
+                        UnixGrpcServer::Start(loop_, flags_.api_socket, {flags_.api_uids},
+                                              {&session_service_, &inventory_service_}));
+    log::Info("serving the API", {{"socket", flags_.api_socket}});
+    return absl::OkStatus();
+  }
   void Stop(int signal) {
     if (std::exchange(stopping_, true)) return;
     log::Info("stopping", {{"signal", signal}});
     if (node_hook_server_) node_hook_server_->StopListening();
-    agent_.Stop([this] { loop_.Quit(); });
+    agent_.Stop([this] { EndApi(); });
+  }
+  // Handlers wait for the loop, so they end while it still runs.
+  void EndApi() {
+    api_stopper_ = std::thread([this] {
+      session_service_.StopWatches();
+      if (api_server_ != nullptr) api_server_->Shutdown(std::chrono::seconds(1));
+      loop_.Quit();
+    });
   }
   void Reconfigure(const absl::StatusOr<Config>& config) {
     if (stopping_) return;
@@ -214,6 +261,14 @@ class Daemon {
   std::unique_ptr<MetricsServer> server_;
   NodeHookService node_hook_;
   std::unique_ptr<UnixGrpcServer> node_hook_server_;
+  NodeApi api_;
+  api_service::SessionService session_service_;
+  api_service::InventoryService inventory_service_;
+  std::shared_ptr<SessionStateCollector> states_ = std::make_shared<SessionStateCollector>([this] {
+    return api_.List(std::chrono::system_clock::now() + kScrapePatience).value_or(NoSessions());
+  });
+  std::unique_ptr<UnixGrpcServer> api_server_;
+  std::thread api_stopper_;
   bool stopping_ = false;
 };
 
@@ -224,6 +279,7 @@ int Main(int argc, char** argv) {
   Flags flags;
   AddPlaceFlags(app, flags);
   AddConfigFlags(app, flags);
+  AddApiFlags(app, flags);
   if (const auto exit = program.Parse(argc, argv)) return static_cast<int>(*exit);
   ClearNone(flags.places);
   ConfigSource source(flags.config_path, [&flags](Config& config) { Override(flags, config); });

@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "common/event_loop.h"
 #include "common/status.h"
@@ -21,6 +22,14 @@ struct ShareUser {
 
   bool operator==(const ShareUser&) const = default;
 };
+
+// KubeVirt's pods are called "virt-launcher-VM-SUFFIX"; empty for others.
+inline std::string VmOf(const std::string& pod) {
+  constexpr std::string_view kPrefix = "virt-launcher-";
+  const size_t suffix = pod.rfind('-');
+  if (pod.rfind(kPrefix, 0) != 0 || suffix < kPrefix.size()) return "";
+  return pod.substr(kPrefix.size(), suffix - kPrefix.size());
+}
 
 // By share id.
 using ShareUsers = std::map<std::string, ShareUser>;

@@ -17,14 +17,6 @@ using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 
-// KubeVirt's pods are called "virt-launcher-VM-SUFFIX"; empty for others.
-std::string VmOf(const std::string& pod) {
-  constexpr std::string_view kPrefix = "virt-launcher-";
-  const size_t suffix = pod.rfind('-');
-  if (pod.rfind(kPrefix, 0) != 0 || suffix < kPrefix.size()) return "";
-  return pod.substr(kPrefix.size(), suffix - kPrefix.size());
-}
-
 std::vector<ClientMetric::Label> LabelsOf(const SessionStats& one) {
   return {{"namespace", one.user.ns},           {"pod", one.user.pod}, {"vm", VmOf(one.user.pod)},
           {"render_node", NodeIdOf(one.share)}, {"share", one.share},  {"session", one.session}};

@@ -168,7 +168,7 @@ class ChartTest(unittest.TestCase):
         self.assertEqual(container["securityContext"], {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
                                                         "capabilities": {"drop": ["ALL"]}})
         writable = {mount["name"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
-        self.assertEqual(writable, {"device-plugins", "node-hooks", "state"})  # sockets, and session directories
+        self.assertEqual(writable, {"device-plugins", "node-hooks", "run", "state"})  # sockets, and session directories
 
     def test_the_node_agent_sees_processes_only_when_asked_to_tell_gpu_use(self):
         (daemonset,) = by_kind(default_objects("--set", "node.gpuUse=true"), "DaemonSet")
