@@ -1,0 +1,242 @@
+"""The API as a foreign client sees it: a node agent, a sidecar that was given a share, a guest that draws; Python and reflection alone.
+
+Needs the programs (RENDERCAR_BIN, RENDERCAR_GPU_LOAD, set by ctest) and Debian's python3-grpcio. SPDX-License-Identifier: Apache-2.0"""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+import unittest
+
+try:
+    import grpc
+
+    import reflection
+except ImportError as missing:
+    print(f"SKIP: {missing}; install the Debian package python3-grpcio", file=sys.stderr)
+    sys.exit(77)
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BIN = pathlib.Path(os.environ.get("RENDERCAR_BIN", ROOT / "build/release/bin"))
+GPU_LOAD = pathlib.Path(os.environ.get("RENDERCAR_GPU_LOAD", ROOT / "build/release/test/gpu-load"))
+SESSIONS, INVENTORY = "rendercar.v1.SessionService", "rendercar.v1.InventoryService"
+PATIENCE_S = 120  # a guard against hanging for ever; nothing here measures time
+
+
+def wait_for(what, condition):
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"{what}: not within {PATIENCE_S} s")
+
+
+class ApiTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.dir = pathlib.Path(tempfile.mkdtemp(prefix="rendercar-api-"))
+        cls.processes = []
+        cls.addClassCleanup(shutil.rmtree, cls.dir, ignore_errors=True)
+        cls.addClassCleanup(cls.stop_all)
+        for name in ("kubelet", "sessions", "run"):
+            (cls.dir / name).mkdir()
+        allocation = cls.dir / "allocation.env"
+        cls.start(BIN / "fake-kubelet", f"--dir={cls.dir}/kubelet", "--allocate=rendercar.dev/render=1", "--host-paths", "--stay",
+                  f"--output-env={allocation}")
+        wait_for("the kubelet's socket", (cls.dir / "kubelet/kubelet.sock").exists)
+        cls.node_socket = cls.dir / "node.sock"
+        cls.start(BIN / "rendercar-node", f"--kubelet-dir={cls.dir}/kubelet", f"--session-root={cls.dir}/sessions", "--software=always",
+                  "--metrics-address=none", "--pod-resources-socket=none", f"--api-socket={cls.node_socket}")
+        wait_for("an allocation", lambda: allocation.exists() and allocation.stat().st_size > 0)
+        shell = subprocess.run(["env", "-i", "bash", "-c", f". {allocation}; env -0"], capture_output=True, text=True, check=True).stdout
+        cls.allocated = dict(line.split("=", 1) for line in shell.split("\0") if line)
+        cls.share = cls.allocated["RENDERCAR_SHARE_IDS"]
+        cls.name = f"shares/{cls.share}/sessions/gpu0"
+        cls.socket = cls.dir / "run/control.sock"
+        cls.start_sidecar()
+        wait_for("the node agent's API", cls.node_socket.exists)
+        cls.node, cls.sidecar = reflection.Client(cls.node_socket), reflection.Client(cls.socket)
+        cls.load = cls.start(GPU_LOAD, cls.dir / "run/gpu0.sock")
+        wait_for("a guest that draws", lambda: cls.session().usage.renderer_up and cls.session().usage.commands > 100)
+
+    @classmethod
+    def start_sidecar(cls):
+        """With what Allocate answered, and nothing else."""
+        run = cls.dir / "run"
+        cls.sidecar_process = cls.start(BIN / "rendercar-sidecar", f"--socket-dir={run}", f"--control-socket={cls.socket}", "--create-session=gpu0",
+                                        "--metrics-address=off", env={**cls.allocated, "PATH": os.environ["PATH"]})
+        wait_for("the session's socket", (run / "gpu0.sock").exists)
+        wait_for("the sidecar's API", cls.socket.exists)
+
+    @classmethod
+    def start(cls, *command, env=None):
+        with open(cls.dir / f"{pathlib.Path(command[0]).name}.log", "ab") as log:
+            cls.processes.append(subprocess.Popen([str(part) for part in command], stdout=log, stderr=log, cwd=cls.dir, env=env))
+        return cls.processes[-1]
+
+    @classmethod
+    def stop_all(cls):
+        for process in reversed(cls.processes):
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    @classmethod
+    def session(cls):
+        return cls.sidecar.call(SESSIONS, "GetSession", name="sessions/gpu0")
+
+    def ctl(self, *arguments, socket=None, code=0):
+        done = subprocess.run([str(BIN / "rendercarctl"), f"--socket={socket or self.socket}", *map(str, arguments)], text=True, capture_output=True,
+                              check=False, timeout=60, cwd=self.dir, env={**os.environ, "TERM": "dumb"})
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done.stdout
+
+    def refused(self, code, reason, client, method, /, service=SESSIONS, **fields):
+        with self.assertRaises(grpc.RpcError) as caught:
+            client.call(service, method, **fields)
+        self.assertEqual(caught.exception.code(), code)
+        self.assertEqual(reflection.error_info(caught.exception), (reason, "rendercar.dev"))
+
+    def test_reflection_tells_of_every_service(self):
+        for client in (self.node, self.sidecar):
+            self.assertLessEqual({SESSIONS, INVENTORY, "grpc.health.v1.Health"}, set(client.services()))
+
+    def test_a_sidecar_still_serves_v1alpha1(self):
+        (session,) = self.sidecar.call("rendercar.v1alpha1.ControlService", "ListSessions").sessions
+        self.assertEqual((session.name, session.share), ("sessions/gpu0", self.share))
+        info = self.sidecar.call("rendercar.v1alpha1.ControlService", "GetServerInfo")
+        self.assertEqual([share.session for share in info.shares], ["sessions/gpu0"])
+        self.assertTrue(info.preflight)
+
+    def test_the_node_shows_the_session_of_its_sidecar(self):
+        (session,) = self.node.call(SESSIONS, "ListSessions").sessions
+        self.assertEqual((session.name, session.share), (self.name, self.share))
+        self.assertTrue(session.frontend_connected)
+        self.assertGreater(session.usage.fences, 0)
+        self.assertGreater(session.usage.fence_seconds, 0)
+        again = self.node.call(SESSIONS, "GetSession", name=session.name)
+        self.assertEqual(again.backend_pid, session.backend_pid)
+
+    def test_the_node_has_an_inventory(self):
+        (node,) = self.node.call(INVENTORY, "ListRenderNodes").render_nodes
+        self.assertEqual((node.id, node.driver, node.shares, node.resource), ("software", "llvmpipe", 4, "rendercar.dev/render"))
+        shares = {each.id: each for each in self.node.call(INVENTORY, "ListShares").shares}
+        self.assertEqual(shares[self.share].session, self.name)
+        self.assertEqual(sorted(shares), [f"software-{number}" for number in range(4)])
+        self.assertEqual([each.session for each in shares.values() if each.id != self.share], [""] * 3)
+        self.assertEqual(self.node.call(INVENTORY, "GetServerInfo").component, "node")
+
+    def test_pages_and_filters(self):
+        page = self.node.call(INVENTORY, "ListShares", page_size=3)
+        self.assertEqual(len(page.shares), 3)
+        rest = self.node.call(INVENTORY, "ListShares", page_size=3, page_token=page.next_page_token)
+        self.assertEqual([each.id for each in rest.shares], ["software-3"])
+        self.assertEqual(len(self.sidecar.call(SESSIONS, "ListSessions", filter="state=ready AND connected=true").sessions), 1)
+        self.assertEqual(len(self.sidecar.call(SESSIONS, "ListSessions", filter="state!=ready").sessions), 0)
+
+    def test_errors_have_reasons(self):
+        self.refused(grpc.StatusCode.NOT_FOUND, "SESSION_NOT_FOUND", self.sidecar, "GetSession", name="sessions/nobody")
+        self.refused(grpc.StatusCode.NOT_FOUND, "SESSION_NOT_FOUND", self.node, "GetSession", name=f"shares/{self.share}/sessions/nobody")
+        self.refused(grpc.StatusCode.NOT_FOUND, "SHARE_NOT_FOUND", self.node, "GetSession", name="shares/software-9/sessions/gpu0")
+        self.refused(grpc.StatusCode.INVALID_ARGUMENT, "FIELD_INVALID", self.node, "GetSession", name="gpu0")
+        self.refused(grpc.StatusCode.INVALID_ARGUMENT, "FIELD_INVALID", self.sidecar, "ListSessions", filter="colour=red")
+        self.refused(grpc.StatusCode.FAILED_PRECONDITION, "VM_CONNECTED", self.sidecar, "DeleteSession", name="sessions/gpu0")
+        self.refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "NO_FREE_SHARE", self.sidecar, "CreateSession", session_id="more")
+        self.refused(grpc.StatusCode.UNIMPLEMENTED, "NOT_AT_A_NODE", self.node, "CreateSession", session_id="more")
+
+    def test_limits_change_only_while_no_vm_is_connected(self):
+        change = {"session": {"name": "sessions/gpu0", "video_memory_limit_bytes": 1 << 28}, "update_mask": {"paths": ["video_memory_limit_bytes"]}}
+        self.refused(grpc.StatusCode.FAILED_PRECONDITION, "VM_CONNECTED", self.sidecar, "UpdateSession", **change)
+        self.refused(grpc.StatusCode.INVALID_ARGUMENT, "FIELD_INVALID", self.sidecar, "UpdateSession",
+                     session={"name": "sessions/gpu0"}, update_mask={"paths": ["share"]})
+
+    def test_a_renderer_is_restarted_and_the_watcher_is_told_nothing_is_lost(self):
+        deaths = self.session().usage.renderer_deaths
+        self.node.call(SESSIONS, "RestartRenderer", name=self.name, request_id="once")
+        self.node.call(SESSIONS, "RestartRenderer", name=self.name, request_id="once")
+        wait_for("the renderer's death", lambda: self.session().usage.renderer_deaths == deaths + 1)
+        wait_for("its successor", lambda: self.session().usage.renderer_up)
+        self.assertTrue(self.session().frontend_connected)
+        self.assertIn("RendererRestarted", [event.reason for event in self.session().events])
+        self.assertEqual(self.session().usage.renderer_deaths, deaths + 1)
+
+    def test_a_drained_node_and_sidecar_take_nothing_new(self):
+        self.assertTrue(self.node.call(INVENTORY, "Drain", reason="driver update").draining)
+        (node,) = self.node.call(INVENTORY, "ListRenderNodes").render_nodes
+        self.assertEqual((node.healthy, node.problem), (False, "drained: driver update"))
+        self.assertEqual(len(self.node.call(SESSIONS, "ListSessions").sessions), 1)
+        self.assertFalse(self.node.call(INVENTORY, "Drain", end=True).draining)
+        self.assertTrue(self.node.call(INVENTORY, "ListRenderNodes").render_nodes[0].healthy)
+        self.sidecar.call(INVENTORY, "Drain", reason="moving")
+        self.refused(grpc.StatusCode.FAILED_PRECONDITION, "DRAINING", self.sidecar, "CreateSession", session_id="more")
+        self.sidecar.call(INVENTORY, "Drain", end=True)
+
+    def test_rendercarctl_shows_all_of_it_in_80_columns(self):
+        for command in (["sessions", "list"], ["nodes"], ["shares"], ["top", "--count=1", "--interval=0.2"], ["watch", "--count=2"]):
+            for socket in (self.socket, self.node_socket):
+                text = self.ctl(*command, socket=socket)
+                self.assertTrue(all(len(line) <= 80 for line in text.splitlines()), text)
+                self.assertNotIn("\033", text)
+        self.assertIn(f"{self.share}/gpu0", self.ctl("top", "--count=1", "--interval=0.2", socket=self.node_socket))
+        self.assertIn("synced", self.ctl("watch", "--count=2"))
+        self.assertIn("VM connected:", self.ctl("sessions", "get", f"{self.share}/gpu0", socket=self.node_socket))
+        self.ctl("sessions", "get", "nobody", code=69)
+
+    def test_a_support_bundle_is_a_tar_of_what_helps(self):
+        path = self.dir / "bundle.tar"
+        self.ctl("support-bundle", f"--file={path}", socket=self.node_socket)
+        with tarfile.open(path) as bundle:
+            names = {member.name for member in bundle.getmembers()}
+            text = bundle.extractfile("rendercar-support/sessions.yaml").read().decode()
+        self.assertLessEqual({"rendercar-support/versions.txt", "rendercar-support/shares.yaml"}, names)
+        self.assertIn(self.name, text)
+        self.ctl("support-bundle", f"--file={path}", code=73)
+
+    def test_z_a_watch_goes_on_over_a_restart_of_the_sidecar(self):
+        seen, token = [], [""]
+        stop = threading.Event()
+
+        def watch():
+            while not stop.is_set():
+                try:
+                    for change in self.node.call(SESSIONS, "WatchSessions", timeout=PATIENCE_S, resume_token=token[0]):
+                        token[0] = change.resume_token
+                        seen.append((change.change, change.session.name, change.session.state, change.session.frontend_connected))
+                        if stop.is_set():
+                            return
+                except grpc.RpcError:
+                    time.sleep(0.05)
+
+        # Numbers of WatchSessionsResponse.Change.
+        added, deleted, synced = 1, 3, 4
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        wait_for("the first list", lambda: any(change[0] == synced for change in seen))
+        self.assertEqual(seen[0][:2], (added, self.name))
+        self.load.terminate()
+        self.load.wait()
+        wait_for("the VM's end", lambda: any(not change[3] and change[2] == 2 for change in seen[2:]))
+        self.sidecar_process.terminate()
+        self.sidecar_process.wait()
+        wait_for("the session's end", lambda: any(change[0] == deleted for change in seen))
+        count = len(seen)
+        self.start_sidecar()
+        wait_for("its return", lambda: any(change[0] == added for change in seen[count:]))
+        stop.set()
+
+
+if __name__ == "__main__":
+    for program in ("fake-kubelet", "rendercar-node", "rendercar-sidecar", "rendercar-backend", "rendercar-renderer", "rendercarctl"):
+        if not (BIN / program).exists():
+            print(f"SKIP: {BIN / program} is not built", file=sys.stderr)
+            sys.exit(77)
+    unittest.main(verbosity=1)
