@@ -40,6 +40,7 @@ class NodeHookTest : public ::testing::Test {
         "unix:" + socket_, grpc::InsecureChannelCredentials(), arguments));
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + 30s);
+    context.set_wait_for_ready(true);  // the path is there a moment before somebody listens
     plugins::ExecuteNodeHookRequest request;
     request.set_hookpoint(point);
     request.set_vmi("{}");
