@@ -33,7 +33,8 @@ base=docker.io/library/debian:$release
 version=$(sed -n 's/^project(rendercar VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
 revision=$(git rev-parse --short HEAD 2> /dev/null || echo unknown)
 # chroot isolation runs where no user namespaces and no cgroups can be made: in a CI container.
-build=(buildah build --isolation=chroot --pull=never --layers=false --build-arg "BASE=$base" --build-arg "VERSION=$version" --build-arg "REVISION=$revision")
+# Its default limits may be above ours, which a machine without CAP_SYS_RESOURCE refuses.
+build=(buildah build --isolation=chroot --pull=never --layers=false --ulimit "nofile=$(ulimit -Hn):$(ulimit -Hn)" --build-arg "BASE=$base" --build-arg "VERSION=$version" --build-arg "REVISION=$revision")
 
 # The mirror that this machine's apt uses, in either format of its sources.
 mirror() {

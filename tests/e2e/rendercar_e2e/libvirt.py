@@ -12,6 +12,7 @@ import subprocess
 from . import process
 from .backends import Missing
 
+COMM_BYTES = 15  # of a process's name, proc(5)
 PROGRAMS = ("rendercar-backend", "rendercar-renderer", "rendercar-shim", "rendercar-sidecar")
 QEMU_USER = "libvirt-qemu"  # Debian's; QEMU and its helpers run as it
 START_TIMEOUT_S = 60
@@ -154,15 +155,18 @@ class Libvirt:
         return self.virsh("list", "--all", "--name").split()
 
     def helpers(self, *names):
-        """Running processes of the programs that this libvirt was given; all of them, or those of these names."""
+        """Running processes of the programs that this libvirt was given; all of them, or those of these names (a backend's
+        spawner has another)."""
         found = []
         for pid in (int(p) for p in os.listdir("/proc") if p.isdigit()):
             try:
                 with open(f"/proc/{pid}/cmdline", "rb") as f:
                     program = f.read().split(b"\0")[0].decode(errors="replace")
+                with open(f"/proc/{pid}/comm") as f:
+                    comm = f.read().strip()
             except OSError:
                 continue
-            if program.startswith(self.bin + "/") and (not names or os.path.basename(program) in names) and process.alive(pid):
+            if program.startswith(self.bin + "/") and (not names or comm in {n[:COMM_BYTES] for n in names}) and process.alive(pid):
                 found.append(pid)
         return found
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 
@@ -29,8 +30,14 @@ def environment(folder):
         f.write(f'[storage]\ndriver = "overlay"\ngraphroot = "{STORAGE}/storage"\nrunroot = "{STORAGE}/run"\n')
     with open(engine, "w") as f:
         f.write('[engine]\ncgroup_manager = "cgroupfs"\nruntime = "runc"\nevents_logger = "file"\n'
-                f'tmp_dir = "{STORAGE}/tmp"\nvolume_path = "{STORAGE}/volumes"\n[containers]\ndefault_ulimits = []\n')
+                f'tmp_dir = "{STORAGE}/tmp"\nvolume_path = "{STORAGE}/volumes"\n[containers]\ndefault_ulimits = {_ulimits()}\n')
     return dict(os.environ, CONTAINERS_STORAGE_CONF=storage, CONTAINERS_CONF=engine)
+
+
+def _ulimits():
+    """Our own: podman's defaults may be above them, which a machine without CAP_SYS_RESOURCE refuses."""
+    limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+    return json.dumps([f"{name}={hard}:{hard}" for name, hard in ((n, resource.getrlimit(of)[1]) for n, of in limits.items())])
 
 
 def require():
