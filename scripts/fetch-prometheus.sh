@@ -21,5 +21,19 @@ if ! all_there; then
   for deb in "$work"/*.deb; do dpkg -x "$deb" "$work/root"; done
   mkdir -p "$cache"
   for p in "${programs[@]}"; do install -m 0755 "$work/root/usr/bin/$p" "$cache/$p"; done
+  templates=usr/share/prometheus/alertmanager
+  if [ -d "$work/root/$templates" ] && [ ! -d "/$templates" ]; then
+    # Debian 13's Alertmanager ends where its templates are not in /usr/share: there they are, for it alone (root).
+    mkdir -p "$cache/share/prometheus"
+    cp -r "$work/root/$templates" "$cache/share/prometheus/"
+    mv "$cache/prometheus-alertmanager" "$cache/alertmanager"
+    cat > "$cache/prometheus-alertmanager" << 'END'
+#!/bin/sh
+here=$(cd "$(dirname "$0")" && pwd)
+exec unshare --mount --propagation private sh -c 'mount -t overlay overlay -o "lowerdir=$0/share:/usr/share" /usr/share && exec "$@"' \
+  "$here" "$here/alertmanager" "$@"
+END
+    chmod 0755 "$cache/prometheus-alertmanager"
+  fi
 fi
 "$cache/promtool" --version | head -1
