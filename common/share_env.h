@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
+
 namespace rendercar::share_env {
 
 // Version of this contract; a sidecar refuses a number that it does not know.
@@ -22,6 +24,18 @@ inline constexpr char kVideoMemoryBytes[] = "RENDERCAR_VIDEO_MEMORY_BYTES";
 
 // The sidecar's API in the first of its session directories, for the node agent.
 inline constexpr char kApiSocket[] = "api.sock";
+
+// Limits of each session beside video memory: "NAME=NUMBER,NAME=NUMBER" with kLimitNames. Absent or
+// empty: the backend's own.
+inline constexpr char kLimits[] = "RENDERCAR_LIMITS";
+inline constexpr std::array<const char*, 12> kLimitNames{
+    "resources",           "contexts",        "attachments",     "backing-entries",
+    "all-backing-entries", "submit-size",     "in-flight",       "renderer-time",
+    "display-bandwidth",   "renderer-memory", "renderer-deaths", "watchdog-ms"};
+
+// Where a session's 3D may move when its render node is gone: device paths of the container and
+// "software", comma-separated, in this order. Absent or empty: nowhere.
+inline constexpr char kFailoverNodes[] = "RENDERCAR_FAILOVER_NODES";
 
 // The render node that needs no device: llvmpipe through surfaceless EGL.
 inline constexpr char kSoftwareNode[] = "software";

@@ -105,6 +105,29 @@ void AddDevice(ContainerGrant& grant, const RenderNode& node, bool use_cdi) {
   grant.devices.push_back({node.path, node.path, "rw"});
 }
 
+// Healthy nodes beside those that the container was given shares of, with their devices, and
+// software.
+void AddFailover(ContainerGrant& grant, const ShareTable& table, const AllocationPolicy& policy,
+                 const std::vector<std::string>& own_nodes) {
+  std::vector<std::string> places;
+  for (const RenderNode& node : table.nodes()) {
+    const bool own = std::find(own_nodes.begin(), own_nodes.end(), node.path) != own_nodes.end();
+    if (!policy.failover.nodes || node.software || !node.healthy() || own) continue;
+    places.push_back(node.path);
+    AddDevice(grant, node, policy.use_cdi);
+  }
+  if (policy.failover.software) places.push_back(share_env::kSoftwareNode);
+  if (!places.empty())
+    grant.envs[share_env::kFailoverNodes] = fmt::format("{}", fmt::join(places, ","));
+}
+
+void AddLimits(ContainerGrant& grant, const AllocationPolicy& policy) {
+  std::vector<std::string> limits;
+  for (const auto& [name, value] : policy.limits)
+    limits.push_back(fmt::format("{}={}", name, value));
+  if (!limits.empty()) grant.envs[share_env::kLimits] = fmt::format("{}", fmt::join(limits, ","));
+}
+
 absl::StatusOr<ContainerGrant> Grant(const ShareTable& table, const AllocationPolicy& policy,
                                      const std::vector<std::string>& ids, MadeDirs& dirs) {
   ContainerGrant grant;
@@ -128,6 +151,8 @@ absl::StatusOr<ContainerGrant> Grant(const ShareTable& table, const AllocationPo
       {share_env::kSessionDirs, fmt::format("{}", fmt::join(places, ","))},
       {share_env::kVideoMemoryBytes, fmt::format("{}", fmt::join(bytes, ","))},
   };
+  AddLimits(grant, policy);
+  AddFailover(grant, table, policy, nodes);
   // For people and plugins at the runtime, who see a container and not its pod's requests.
   grant.annotations = {{kSharesAnnotation, grant.envs[share_env::kShareIds]}};
   return grant;

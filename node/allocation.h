@@ -43,6 +43,9 @@ struct AllocationPolicy {
   bool allow_same_node = false;
   // The runtime gets CDI names instead of plain devices.
   bool use_cdi = false;
+  // Limits of each session, by share_env::kLimitNames.
+  std::map<std::string, uint64_t> limits = {};
+  Failover failover = {};
 };
 
 // All or nothing: a status that says why, and no directory left, or a grant for each container.

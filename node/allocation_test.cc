@@ -165,5 +165,30 @@ TEST_F(AllocationTest, limits_of_video_memory_are_told) {
   EXPECT_EQ(grants->front().envs.at(share_env::kVideoMemoryBytes), "1073741824");
 }
 
+TEST_F(AllocationTest, limits_of_sessions_are_told) {
+  policy_.limits = {{"contexts", 64}, {"renderer-time", 50}};
+  const auto grants = Allocate({{"software-0"}});
+  ASSERT_TRUE(grants.ok()) << grants.status();
+  EXPECT_EQ(grants->front().envs.at(share_env::kLimits), "contexts=64,renderer-time=50");
+}
+
+TEST_F(AllocationTest, failover_brings_the_other_nodes_of_the_resource_and_software) {
+  policy_.failover = {.nodes = true, .software = true};
+  const auto grants = Allocate({{"0000-03-00.0-0"}});
+  ASSERT_TRUE(grants.ok()) << grants.status();
+  const ContainerGrant& grant = grants->front();
+  EXPECT_EQ(grant.envs.at(share_env::kFailoverNodes), "/dev/dri/renderD129,software");
+  ASSERT_THAT(grant.devices, SizeIs(2));
+  EXPECT_EQ(grant.devices[1].host_path, "/dev/dri/renderD129");
+}
+
+TEST_F(AllocationTest, failover_to_software_needs_no_other_device) {
+  policy_.failover.software = true;
+  const auto grants = Allocate({{"0000-03-00.0-0"}});
+  ASSERT_TRUE(grants.ok()) << grants.status();
+  EXPECT_EQ(grants->front().envs.at(share_env::kFailoverNodes), "software");
+  EXPECT_THAT(grants->front().devices, SizeIs(1));
+}
+
 }  // namespace
 }  // namespace rendercar::node

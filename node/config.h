@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -49,6 +50,9 @@ struct ResourceConfig {
   uint32_t max_shares_per_container = 8;
   bool allow_same_node = false;
   Placement placement = Placement::kSpread;
+  // Limits of each session, by share_env::kLimitNames; what is missing is the backend's.
+  std::map<std::string, uint64_t> limits;
+  Failover failover;
 
   bool operator==(const ResourceConfig&) const = default;
 };

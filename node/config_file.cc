@@ -64,6 +64,23 @@ void ReadSelector(YamlMap& parent, const char* key, NodeSelector& selector) {
   }
 }
 
+void ReadLimits(YamlMap& parent, std::map<std::string, uint64_t>& limits) {
+  const auto node = parent.Map("limits");
+  if (!node) return;
+  YamlMap map(*node, parent.PathOf("limits."), parent.errors());
+  for (const char* name : share_env::kLimitNames) {
+    if (map.Has(name)) map.ReadBytes(name, limits[name]);
+  }
+}
+
+void ReadFailover(YamlMap& parent, Failover& failover) {
+  const auto node = parent.Map("failover");
+  if (!node) return;
+  YamlMap map(*node, parent.PathOf("failover."), parent.errors());
+  map.Read("nodes", failover.nodes);
+  map.Read("software", failover.software);
+}
+
 ResourceConfig ReadResource(YamlMap& map) {
   ResourceConfig resource;
   map.Read("name", resource.name);
@@ -80,6 +97,8 @@ ResourceConfig ReadResource(YamlMap& map) {
   map.ReadNumber("maxSharesPerContainer", 1, 64, resource.max_shares_per_container);
   map.Read("allowSameNode", resource.allow_same_node);
   map.ReadWord("placement", PlacementWords(), resource.placement);
+  ReadLimits(map, resource.limits);
+  ReadFailover(map, resource.failover);
   return resource;
 }
 
@@ -159,6 +178,19 @@ void EmitSelector(YAML::Emitter& out, const char* key, const NodeSelector& selec
   out << YAML::EndMap;
 }
 
+void EmitPolicy(YAML::Emitter& out, const ResourceConfig& resource) {
+  if (!resource.limits.empty()) {
+    out << YAML::Key << "limits" << YAML::Value << YAML::BeginMap;
+    for (const auto& [name, value] : resource.limits)
+      out << YAML::Key << name << YAML::Value << value;
+    out << YAML::EndMap;
+  }
+  if (resource.failover == Failover{}) return;
+  out << YAML::Key << "failover" << YAML::Value << YAML::BeginMap;
+  out << YAML::Key << "nodes" << YAML::Value << resource.failover.nodes;
+  out << YAML::Key << "software" << YAML::Value << resource.failover.software << YAML::EndMap;
+}
+
 void EmitResource(YAML::Emitter& out, const ResourceConfig& resource) {
   out << YAML::BeginMap << YAML::Key << "name" << YAML::Value << resource.name;
   EmitSelector(out, "select", resource.select);
@@ -176,6 +208,7 @@ void EmitResource(YAML::Emitter& out, const ResourceConfig& resource) {
   out << YAML::Key << "maxSharesPerContainer" << YAML::Value << resource.max_shares_per_container;
   out << YAML::Key << "allowSameNode" << YAML::Value << resource.allow_same_node;
   out << YAML::Key << "placement" << YAML::Value << WordFor(PlacementWords(), resource.placement);
+  EmitPolicy(out, resource);
   out << YAML::EndMap;
 }
 

@@ -41,6 +41,12 @@ resources:
   maxSharesPerContainer: 1
   allowSameNode: true
   placement: packed
+  limits:
+    contexts: 64
+    submit-size: 512Ki
+  failover:
+    nodes: true
+    software: true
 - name: example.com/gpu
   videoMemoryPerShare: 512Mi
 - name: example.com/even
@@ -65,6 +71,9 @@ resources:
   EXPECT_EQ(large.max_shares_per_container, 1u);
   EXPECT_TRUE(large.allow_same_node);
   EXPECT_EQ(large.placement, Placement::kPacked);
+  EXPECT_EQ(large.limits,
+            (std::map<std::string, uint64_t>{{"contexts", 64}, {"submit-size", 512 << 10}}));
+  EXPECT_EQ(large.failover, (Failover{true, true}));
   EXPECT_EQ(config->resources[1].sizes, (ShareSizes{0, 512ULL << 20, false}));
   EXPECT_EQ(config->resources[2].sizes, (ShareSizes{.replicas = 3, .even = true}));
 }
@@ -84,6 +93,8 @@ TEST(ConfigFileTest, what_is_printed_reads_back_the_same) {
   config.resources.front().sizes = {0, 1 << 30, true};
   config.resources.push_back({.name = "a.b/even", .sizes = {.replicas = 2, .even = true}});
   config.crash_limit.crashes = 0;
+  config.resources.front().limits = {{"renderer-time", 50}};
+  config.resources.front().failover.software = true;
   const auto read = ParseConfig(PrintConfig(config), "printed");
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(*read, config);
@@ -97,6 +108,10 @@ struct BadCase {
 TEST(ConfigFileTest, errors_name_file_line_key_expected_and_found) {
   const std::vector<BadCase> cases{
       {"softwar: never", "node.yaml:3: softwar: expected one of the keys "},
+      {"resources: [{limits: {fish: 3}}]",
+       "node.yaml:3: resources[0].limits.fish: expected one of "},
+      {"resources: [{limits: {contexts: many}}]",
+       "node.yaml:3: resources[0].limits.contexts: expected a number"},
       {"software: sometimes",
        "node.yaml:3: software: expected one of always, auto, never, found 'sometimes'"},
       {"drain: yes", "node.yaml:3: drain: expected a list of texts, found 'yes'"},

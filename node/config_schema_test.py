@@ -37,6 +37,8 @@ resources:
   maxSharesPerContainer: 1
   allowSameNode: true
   placement: packed
+  limits: {contexts: 64, submit-size: 512Ki}
+  failover: {nodes: true, software: true}
 """,
     "an even part": "resources: [{videoMemoryPerShare: even, replicas: 3}]",
     "no resources": "resources: []",
@@ -47,6 +49,9 @@ WRONG = {
     "an unknown key of a selector": "resources: [{select: {driver: [amdgpu]}}]",
     "an unknown word": "software: perhaps",
     "an unknown placement": "resources: [{placement: random}]",
+    "an unknown limit": "resources: [{limits: {fish: 3}}]",
+    "a limit that is no number": "resources: [{limits: {contexts: many}}]",
+    "a failover that is none": "resources: [{failover: {software: 3}}]",
     "no share": "resources: [{replicas: 0}]",
     "too many shares": "resources: [{replicas: 1025}]",
     "no number": "resources: [{replicas: many}]",

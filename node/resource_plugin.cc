@@ -132,7 +132,9 @@ AllocationPolicy ResourcePlugin::Policy() const {
   return {.resource_name = config_.name,
           .max_shares_per_container = config_.max_shares_per_container,
           .allow_same_node = config_.allow_same_node,
-          .use_cdi = use_cdi_};
+          .use_cdi = use_cdi_,
+          .limits = config_.limits,
+          .failover = config_.failover};
 }
 
 absl::StatusOr<std::vector<ContainerGrant>> ResourcePlugin::Allocate(

@@ -40,6 +40,14 @@ uint32_t ShareCount(const ShareSizes& sizes, const RenderNode& node);
 // The limit of each of `count` shares of `node`; 0: none.
 uint64_t ShareVideoMemory(const ShareSizes& sizes, const RenderNode& node, size_t count);
 
+// Where the 3D of a container's sessions may move when its render node is gone for good.
+struct Failover {
+  bool nodes = false;  // to the other nodes of the resource, whose devices the container gets too
+  bool software = false;  // to software, after these
+
+  bool operator==(const Failover&) const = default;
+};
+
 // All shares of one resource at one moment; immutable.
 class ShareTable {
  public:

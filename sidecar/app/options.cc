@@ -63,6 +63,16 @@ void AddServerFlags(CLI::App& app, Options& options) {
                  std::string("Socket of the control API, or off [") + kDefaultControlSocket + "]")
       ->option_text("PATH")
       ->envname("RENDERCAR_CONTROL_SOCKET");
+  app.add_option("--limit", options.limits,
+                 "A limit of every session, which wins over the allocation's, such as "
+                 "contexts=64; repeatable. What there is: docs/configuration.md")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->option_text("NAME=NUMBER");
+  app.add_option("--failover-node", options.failover_nodes,
+                 "Where 3D may move when its render node is gone: a path, or software; repeatable "
+                 "[the allocation's]")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->option_text("PATH");
   app.add_option("--shim-socket", options.shim_socket,
                  "Serve rendercar-shim, which libvirt spawns, on this socket instead of sessions")
       ->option_text("PATH");

@@ -29,6 +29,8 @@ struct Options {
   std::string metrics_address = kDefaultMetricsAddress;
   std::string backend;
   std::string vhost_user_json_dir;
+  std::vector<std::string> limits;  // NAME=NUMBER
+  std::vector<std::string> failover_nodes;
   std::string shim_socket;  // empty: no shim is served
   std::vector<uint32_t> allow_uids;
   uint32_t stop_grace_ms = 2000;

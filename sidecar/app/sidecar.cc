@@ -14,6 +14,7 @@
 #include "common/share_env.h"
 #include "common/version.h"
 #include "sidecar/config/checks.h"
+#include "sidecar/config/limits.h"
 #include "sidecar/metrics/preflight_collector.h"
 #include "sidecar/metrics/session_collector.h"
 
@@ -77,7 +78,8 @@ std::string HelperProgram(const Options& options) {
 bool Exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
 SessionManager::Config ManagerConfig(const Options& options) {
-  SessionManager::Config config{options.socket_dir, options.vmm_socket_dir, options.backend, {}};
+  SessionManager::Config config{
+      options.socket_dir, options.vmm_socket_dir, options.backend, options.limits, {}};
   config.backend.stop_grace = std::chrono::milliseconds(options.stop_grace_ms);
   return config;
 }
@@ -110,12 +112,28 @@ void FillInPlaces(const KubevirtPlace& place, Options& options) {
   if (options.display.empty()) options.display = place.socket ? "headless" : "secondary";
 }
 
+std::string FromEnvironment(const char* name) {
+  const char* value = ::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+// Afterwards `options.limits` holds flags of the backend.
+absl::Status CompleteLimits(Options& options) {
+  RC_ASSIGN_OR_RETURN(options.limits,
+                      LimitFlags(FromEnvironment(share_env::kLimits), options.limits));
+  for (std::string& flag :
+       FailoverFlags(FromEnvironment(share_env::kFailoverNodes), options.failover_nodes))
+    options.limits.push_back(std::move(flag));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Options> Complete(const Options& given, const KubevirtPlace& place) {
   Options options = given;
   FillInPlaces(place, options);
   options.socket_dir = WithoutTrailingSlash(options.socket_dir);
   options.vmm_socket_dir = WithoutTrailingSlash(options.vmm_socket_dir);
   options.vhost_user_json_dir = WithoutTrailingSlash(options.vhost_user_json_dir);
+  RC_RETURN_IF_ERROR(CompleteLimits(options));
   if (options.backend.empty()) {
     RC_ASSIGN_OR_RETURN(options.backend, BackendBesideThisProgram());
   }
@@ -210,8 +228,9 @@ absl::Status Sidecar::StartServers() {
 absl::Status Sidecar::StartShim() {
   const UidPolicy policy{options_.allow_uids};
   RC_ASSIGN_OR_RETURN(
-      shim_, ShimServer::Start(loop_, {options_.shim_socket, options_.backend, shim_shares_,
-                                       [policy](uid_t uid) { return policy.Allows(uid); }}));
+      shim_, ShimServer::Start(
+                 loop_, {options_.shim_socket, options_.backend, shim_shares_,
+                         [policy](uid_t uid) { return policy.Allows(uid); }, options_.limits}));
   return absl::OkStatus();
 }
 

@@ -16,8 +16,10 @@ std::string StatsPath(const SessionSpec& spec, const Share& share) {
 }
 
 // The backend's command line.
-std::vector<std::string> BackendArgv(const std::string& program, const SessionView& view) {
-  std::vector<std::string> argv{program, absl::StrCat("--socket-path=", view.socket_path),
+std::vector<std::string> BackendArgv(const SessionManager::Config& config,
+                                     const SessionView& view) {
+  std::vector<std::string> argv{config.backend_path,
+                                absl::StrCat("--socket-path=", view.socket_path),
                                 absl::StrCat("--session=", view.spec.name)};
   if (view.spec.virgl) {
     argv.push_back("--virgl");
@@ -28,6 +30,7 @@ std::vector<std::string> BackendArgv(const std::string& program, const SessionVi
   if (!view.stats_path.empty()) argv.push_back(absl::StrCat("--stats-path=", view.stats_path));
   if (view.spec.video_memory_bytes != 0)
     argv.push_back(absl::StrCat("--max-video-memory=", view.spec.video_memory_bytes));
+  argv.insert(argv.end(), config.backend_flags.begin(), config.backend_flags.end());
   return argv;
 }
 
@@ -48,7 +51,7 @@ SessionView NewView(const SessionManager::Config& config, SessionSpec spec, Shar
 BackendSupervisor::Config SupervisorConfig(const SessionManager::Config& config,
                                            const SessionView& view) {
   BackendSupervisor::Config result = config.backend;
-  result.argv = BackendArgv(config.backend_path, view);
+  result.argv = BackendArgv(config, view);
   result.socket_path = view.socket_path;
   return result;
 }

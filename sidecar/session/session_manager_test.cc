@@ -26,7 +26,8 @@ class SessionManagerTest : public ::testing::Test {
  protected:
   void SetUp() override {
     Behave("good");
-    SessionManager::Config config{dir_.path(), "/vmm", RENDERCAR_TEST_DIR "/fake_backend", {}};
+    SessionManager::Config config{
+        dir_.path(), "/vmm", RENDERCAR_TEST_DIR "/fake_backend", {"--max-contexts=8"}, {}};
     config.backend.poll = std::chrono::milliseconds(2);
     config.backend.first_pause = std::chrono::milliseconds(1);
     manager_ = std::make_unique<SessionManager>(
@@ -74,6 +75,14 @@ class SessionManagerTest : public ::testing::Test {
   NullSessionReport report_;
   std::unique_ptr<SessionManager> manager_;
 };
+
+TEST_F(SessionManagerTest, limits_are_flags_of_every_backend) {
+  const auto session = Create("one");
+  ASSERT_TRUE(session.ok()) << session.status();
+  std::ostringstream command;
+  command << std::ifstream(absl::StrCat("/proc/", session->backend_pid, "/cmdline")).rdbuf();
+  EXPECT_THAT(command.str(), HasSubstr("--max-contexts=8"));
+}
 
 TEST_F(SessionManagerTest, a_new_session_listens_and_has_the_first_free_share) {
   const auto session = Create("gpu0");

@@ -172,10 +172,11 @@ absl::StatusOr<Share> ShimServer::FreeShare() const {
 absl::Status ShimServer::StartBackend(Client& client, uint64_t id) {
   RC_ASSIGN_OR_RETURN(const Greeting greeting, Receive(client.socket.get()));
   RC_ASSIGN_OR_RETURN(const Share share, FreeShare());
-  RC_ASSIGN_OR_RETURN(
-      client.backend,
-      Subprocess::Start({.argv = Argv(config_.backend_path, client.name, share, greeting.virgl),
-                         .fds = {{greeting.vhost_user.get(), kBackendFd}}}));
+  std::vector<std::string> argv = Argv(config_.backend_path, client.name, share, greeting.virgl);
+  argv.insert(argv.end(), config_.backend_flags.begin(), config_.backend_flags.end());
+  RC_ASSIGN_OR_RETURN(client.backend,
+                      Subprocess::Start({.argv = std::move(argv),
+                                         .fds = {{greeting.vhost_user.get(), kBackendFd}}}));
   client.share = share.id;
   client.virgl = greeting.virgl;
   loop_.Watch(client.backend.pidfd(), EPOLLIN, [this, id](uint32_t) { OnBackendEnd(id); });

@@ -25,6 +25,7 @@ class ShimServer {
     std::string backend_path;
     std::vector<Share> shares;  // those that no session uses; one VM each
     std::function<bool(uid_t)> allows;
+    std::vector<std::string> backend_flags = {};  // limits
   };
 
   // Accepts on `loop`, which outlives this object. Loop thread, or before the loop runs.
