@@ -154,6 +154,7 @@ absl::StatusOr<std::unique_ptr<Sidecar>> Sidecar::Create(const Options& given) {
   RC_RETURN_IF_ERROR(CheckSurroundings(options, shares));
   RC_RETURN_IF_ERROR(sidecar->WriteJson());
   RC_RETURN_IF_ERROR(sidecar->StartServers());
+  sidecar->WatchMemory();
   if (place.socket) RC_RETURN_IF_ERROR(sidecar->StartKubevirt(spec));
   if (!spec.name.empty()) sidecar->CreateFirstSession(spec);
   return sidecar;
@@ -223,6 +224,16 @@ absl::Status Sidecar::StartServers() {
                                {"metrics", facts.metrics_address},
                                {"vhost_user_json", json_.path()}});
   return absl::OkStatus();
+}
+
+void Sidecar::WatchMemory() {
+  memory_watch_ = std::make_unique<MemoryWatch>(
+      loop_, [this] { return shim_ ? shim_->List() : sessions_.List(); },
+      [this](const std::string& session, pid_t renderer, const MemoryUse& use) {
+        report_.RendererKilledForMemory(session, renderer, use);
+        sessions_.NoteMemoryKill(session, renderer, use);
+      },
+      MemoryWatch::Config());
 }
 
 absl::Status Sidecar::StartShim() {

@@ -22,6 +22,7 @@
 #include "sidecar/metrics/metrics_server.h"
 #include "sidecar/metrics/session_collector.h"
 #include "sidecar/preflight/preflight_status.h"
+#include "sidecar/session/memory_watch.h"
 #include "sidecar/session/session_manager.h"
 #include "sidecar/shim/shim_server.h"
 
@@ -42,6 +43,7 @@ class Sidecar {
   absl::Status MakeDirectories();
   absl::Status WriteJson();
   absl::Status StartServers();
+  void WatchMemory();
   absl::Status StartShim();
   absl::Status StartControl(const ServerFacts& facts);
   absl::Status ServeNodeAgent();
@@ -76,6 +78,7 @@ class Sidecar {
   std::unique_ptr<UnixGrpcServer> node_server_;  // the same, for the node agent
   std::unique_ptr<KubevirtServer> kubevirt_;
   std::unique_ptr<ShimServer> shim_;
+  std::unique_ptr<MemoryWatch> memory_watch_;
   std::thread server_shutdown_;
   bool shutting_down_ = false;
   absl::Status result_;

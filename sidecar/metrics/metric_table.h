@@ -29,6 +29,9 @@ inline constexpr Metric kBackendUp{"rendercar_backend_up", prometheus::MetricTyp
 inline constexpr Metric kBackendRestarts{
     "rendercar_backend_restarts_total", prometheus::MetricType::Counter,
     "How often the backend was started again; once a VM run is usual.", kSessionLabels};
+inline constexpr Metric kMemoryKills{
+    "rendercar_memory_kills_total", prometheus::MetricType::Counter,
+    "Renderers that were ended because the container came near its memory limit.", kSessionLabels};
 inline constexpr Metric kSessionCreated{"rendercar_session_created_timestamp_seconds",
                                         prometheus::MetricType::Gauge,
                                         "When the session was created, unix time.", kSessionLabels};

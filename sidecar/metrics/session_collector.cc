@@ -77,6 +77,9 @@ void AddSessions(const std::vector<Scraped>& all, Families& families) {
       all, kBackendRestarts,
       [](const SessionView& s) { return static_cast<double>(s.backend_restarts); }, families);
   PerSession(
+      all, kMemoryKills, [](const SessionView& s) { return static_cast<double>(s.memory_kills); },
+      families);
+  PerSession(
       all, kSessionCreated,
       [](const SessionView& s) {
         return std::chrono::duration<double>(s.create_time.time_since_epoch()).count();

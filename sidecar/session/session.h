@@ -46,6 +46,7 @@ struct SessionView {
   std::string stats_path;       // empty: none
   pid_t backend_pid = 0;
   uint64_t backend_restarts = 0;
+  uint64_t memory_kills = 0;  // renderers ended because the container came near its limit
   std::chrono::system_clock::time_point create_time;
   std::deque<SessionEvent> events;
 };

@@ -97,6 +97,13 @@ void SessionManager::Session::Stop(DoneCallback done) {
   supervisor_.Stop();
 }
 
+void SessionManager::Session::NoteMemoryKill(pid_t renderer, const MemoryUse& use) {
+  ++view_.memory_kills;
+  AddEvent("RendererKilledForMemory",
+           absl::StrCat("renderer ", renderer, " was ended because the container uses ",
+                        use.used_bytes, " of its ", use.limit_bytes, " bytes of memory"));
+}
+
 void SessionManager::Session::WaitReady(CreateCallback done) {
   if (supervisor_.state() == BackendSupervisor::State::kReady) {
     done(View());

@@ -19,6 +19,7 @@ class SessionManager::Session final : public BackendListener {
   // keep the caller waiting.
   void WaitReady(CreateCallback done);
   void Stop(DoneCallback done);
+  void NoteMemoryKill(pid_t renderer, const MemoryUse& use);
   SessionView View() const;
   const Share& share() const { return view_.share; }
   void AddEvent(const std::string& reason, const std::string& message);

@@ -203,6 +203,12 @@ void SessionManager::NoteEvent(const std::string& name, const std::string& reaso
   if (found != sessions_.end()) found->second->AddEvent(reason, message);
 }
 
+void SessionManager::NoteMemoryKill(const std::string& name, pid_t renderer, const MemoryUse& use) {
+  const auto found = sessions_.find(name);
+  if (found == sessions_.end()) return;
+  found->second->NoteMemoryKill(renderer, use);
+}
+
 std::vector<ShareUse> SessionManager::Shares() const {
   std::vector<ShareUse> uses;
   for (const Share& share : shares_) {

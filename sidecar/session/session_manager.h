@@ -13,6 +13,7 @@
 #include "common/status.h"
 #include "sidecar/config/share.h"
 #include "sidecar/session/backend_supervisor.h"
+#include "sidecar/session/memory_use.h"
 #include "sidecar/session/session.h"
 #include "sidecar/session/session_report.h"
 
@@ -53,6 +54,9 @@ class SessionManager {
   void Delete(const std::string& name, bool force, DoneCallback done);
   // Ends every session; nothing can be created afterwards.
   void StopAll(DoneCallback done);
+
+  // Its renderer was ended because the container came near its memory limit.
+  void NoteMemoryKill(const std::string& name, pid_t renderer, const MemoryUse& use);
 
   std::vector<ShareUse> Shares() const;
 

@@ -12,6 +12,15 @@ void LogSessionReport::SessionCreated(const SessionView& session) {
                                 {"render_node", session.share.render_node}});
 }
 
+void LogSessionReport::RendererKilledForMemory(const std::string& name, pid_t renderer,
+                                               const MemoryUse& use) {
+  log::Warning("renderer ended: the container is near its memory limit",
+               {{"session", name},
+                {"pid", renderer},
+                {"used_bytes", use.used_bytes},
+                {"limit_bytes", use.limit_bytes}});
+}
+
 void LogSessionReport::SessionDeleted(const std::string& name) {
   log::Info("session deleted", {{"session", name}});
 }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <string>
 
+#include "sidecar/session/memory_use.h"
 #include "sidecar/session/session.h"
 
 namespace rendercar::sidecar {
@@ -18,6 +19,8 @@ class SessionReport {
   virtual void BackendReady(const std::string& name, const std::string& socket_path) = 0;
   virtual void BackendEnded(const std::string& name, const std::string& how,
                             std::chrono::milliseconds restart_in) = 0;
+  virtual void RendererKilledForMemory(const std::string& name, pid_t renderer,
+                                       const MemoryUse& use) = 0;
   virtual void BackendKilled(const std::string& name, const std::string& reason) = 0;
 };
 
@@ -29,6 +32,8 @@ class LogSessionReport final : public SessionReport {
   void BackendReady(const std::string& name, const std::string& socket_path) override;
   void BackendEnded(const std::string& name, const std::string& how,
                     std::chrono::milliseconds restart_in) override;
+  void RendererKilledForMemory(const std::string& name, pid_t renderer,
+                               const MemoryUse& use) override;
   void BackendKilled(const std::string& name, const std::string& reason) override;
 };
 
@@ -39,6 +44,7 @@ class NullSessionReport final : public SessionReport {
   void BackendStarted(const std::string&, pid_t) override {}
   void BackendReady(const std::string&, const std::string&) override {}
   void BackendEnded(const std::string&, const std::string&, std::chrono::milliseconds) override {}
+  void RendererKilledForMemory(const std::string&, pid_t, const MemoryUse&) override {}
   void BackendKilled(const std::string&, const std::string&) override {}
 };
 
