@@ -27,6 +27,8 @@ rendercar_packaged_program(rendercar-backend 1)
 rendercar_packaged_program(rendercarctl 1)
 # Not for people, so beside no other programs; the backend looks there.
 install(TARGETS rendercar-renderer RUNTIME DESTINATION libexec/rendercar COMPONENT rendercar-backend)
+# Image and unit start the sidecar through it.
+install(TARGETS rendercar-launcher RUNTIME DESTINATION libexec/rendercar COMPONENT rendercar-sidecar)
 
 # Distributions look for units in lib, whatever the library directory is.
 install(FILES "${packaging}/systemd/rendercar-node.service" DESTINATION lib/systemd/system COMPONENT rendercar-node)

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sidecar/app/sidecar.h"
 
+#include <absl/strings/str_split.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "common/children/launched_host.h"
 #include "common/log.h"
 #include "common/loop_call.h"
 #include "common/share_env.h"
@@ -23,6 +25,9 @@ namespace {
 
 constexpr std::chrono::seconds kScrapeDeadline(2);
 constexpr std::chrono::seconds kCallGrace(1);
+// Notes for the next control process.
+constexpr char kPlaceKey[] = "app/kubevirt-socket";
+constexpr char kFirstSessionKey[] = "app/first-session";
 constexpr char kOff[] = "off";  // as the value of a flag
 
 std::string ParentOf(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
@@ -127,6 +132,18 @@ absl::Status CompleteLimits(Options& options) {
   return absl::OkStatus();
 }
 
+// The name of KubeVirt's socket holds a random part, which must stay the same.
+void RestorePlace(const Recovered& recovered, KubevirtPlace& place) {
+  const auto note = recovered.notes.find(kPlaceKey);
+  if (note == recovered.notes.end() || !place.socket) return;
+  const std::vector<std::string> parts = absl::StrSplit(note->second, '\n');
+  if (parts.size() == 2 && !parts[0].empty()) place.socket = HookSocket{parts[0], parts[1]};
+}
+
+std::string PlaceNote(const KubevirtPlace& place) {
+  return place.socket ? absl::StrCat(place.socket->bound, "\n", place.socket->path) : "none";
+}
+
 absl::StatusOr<Options> Complete(const Options& given, const KubevirtPlace& place) {
   Options options = given;
   FillInPlaces(place, options);
@@ -143,32 +160,53 @@ absl::StatusOr<Options> Complete(const Options& given, const KubevirtPlace& plac
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Sidecar>> Sidecar::Create(const Options& given) {
-  RC_ASSIGN_OR_RETURN(const KubevirtPlace place, FindKubevirt(given.kubevirt, ::getenv));
+  RC_ASSIGN_OR_RETURN(KubevirtPlace place, FindKubevirt(given.kubevirt, ::getenv));
   RC_ASSIGN_OR_RETURN(const Options options, Complete(given, place));
   RC_ASSIGN_OR_RETURN(const ShareFlags flags, ToShareFlags(options));
   RC_ASSIGN_OR_RETURN(const SessionSpec spec, ToSessionSpec(options));
   RC_ASSIGN_OR_RETURN(std::vector<Share> shares, ResolveShares(::getenv, flags));
   for (Share& share : shares) share.session_dir = WithoutTrailingSlash(share.session_dir);
-  std::unique_ptr<Sidecar> sidecar(new Sidecar(options, place, shares));
-  RC_RETURN_IF_ERROR(sidecar->MakeDirectories());
-  RC_RETURN_IF_ERROR(CheckSurroundings(options, shares));
-  RC_RETURN_IF_ERROR(sidecar->WriteJson());
-  RC_RETURN_IF_ERROR(sidecar->StartServers());
-  sidecar->WatchMemory();
-  if (place.socket) RC_RETURN_IF_ERROR(sidecar->StartKubevirt(spec));
-  if (!spec.name.empty()) sidecar->CreateFirstSession(spec);
-  return sidecar;
+  RC_ASSIGN_OR_RETURN(std::unique_ptr<ProcessHost> processes, FindProcessHost());
+  Recovered recovered = processes->Recover();
+  RestorePlace(recovered, place);
+  std::unique_ptr<Sidecar> sidecar(
+      new Sidecar(options, place, shares, std::move(processes), std::move(recovered)));
+  const absl::Status status = sidecar->SetUp(spec, shares);
+  if (status.ok()) return sidecar;
+  // Nothing of a running session may be taken away: the launcher tries again.
+  if (sidecar->restarted_) static_cast<void>(sidecar.release());
+  return status;
 }
 
-Sidecar::Sidecar(Options options, KubevirtPlace place, std::vector<Share> shares)
+absl::Status Sidecar::SetUp(const SessionSpec& spec, const std::vector<Share>& shares) {
+  RC_RETURN_IF_ERROR(MakeDirectories());
+  RC_RETURN_IF_ERROR(CheckSurroundings(options_, shares));
+  RC_RETURN_IF_ERROR(WriteJson());
+  sessions_.Adopt(recovered_);
+  RC_RETURN_IF_ERROR(StartServers());
+  WatchMemory();
+  if (place_.socket) RC_RETURN_IF_ERROR(StartKubevirt(spec));
+  if (!spec.name.empty()) CreateFirstSession(spec);
+  recovered_ = Recovered();  // what nobody wanted ends
+  return absl::OkStatus();
+}
+
+Sidecar::Sidecar(Options options, KubevirtPlace place, std::vector<Share> shares,
+                 std::unique_ptr<ProcessHost> processes, Recovered recovered)
     : options_(std::move(options)),
       place_(std::move(place)),
       preflight_(InputFor(options_, shares)),
+      processes_(std::move(processes)),
+      recovered_(std::move(recovered)),
+      restarted_(recovered_.notes.contains(kPlaceKey)),
+      recovered_first_session_(recovered_.notes.contains(kFirstSessionKey)),
       shim_shares_(options_.shim_socket.empty() ? std::vector<Share>() : shares),
-      sessions_(loop_, ManagerConfig(options_),
+      sessions_(loop_, *processes_, ManagerConfig(options_),
                 options_.shim_socket.empty() ? std::move(shares) : std::vector<Share>(), report_),
       signals_(loop_, [this](int signal) { BeginShutdown(absl::StrCat("signal ", signal)); }),
-      reaper_(loop_, [this](pid_t pid) { return IsBackend(pid); }) {}
+      reaper_(loop_, [this](pid_t pid) { return IsBackend(pid); }) {
+  processes_->Remember(kPlaceKey, PlaceNote(place_));
+}
 
 Sidecar::~Sidecar() {
   if (server_shutdown_.joinable()) server_shutdown_.join();
@@ -185,7 +223,7 @@ Sidecar::~Sidecar() {
 // Those that nobody else can make: in KubeVirt's directory, and the JSON's default one.
 absl::Status Sidecar::MakeDirectories() {
   const auto make = [this](const std::string& dir) {
-    if (::mkdir(dir.c_str(), 0755) == 0) made_directories_.push_back(dir);
+    if (::mkdir(dir.c_str(), 0755) == 0 || restarted_) made_directories_.push_back(dir);
   };
   if (place_.socket && options_.socket_dir == place_.socket_dir) make(place_.socket_dir);
   RC_RETURN_IF_ERROR(
@@ -239,9 +277,11 @@ void Sidecar::WatchMemory() {
 absl::Status Sidecar::StartShim() {
   const UidPolicy policy{options_.allow_uids};
   RC_ASSIGN_OR_RETURN(
-      shim_, ShimServer::Start(
-                 loop_, {options_.shim_socket, options_.backend, shim_shares_,
-                         [policy](uid_t uid) { return policy.Allows(uid); }, options_.limits}));
+      shim_,
+      ShimServer::Start(loop_, *processes_,
+                        {options_.shim_socket, options_.backend, shim_shares_,
+                         [policy](uid_t uid) { return policy.Allows(uid); }, options_.limits},
+                        recovered_));
   return absl::OkStatus();
 }
 
@@ -284,16 +324,24 @@ absl::Status Sidecar::StartKubevirt(SessionSpec defaults) {
 
 void Sidecar::CreateFirstSession(const SessionSpec& spec) {
   loop_.Post([this, spec] {
-    sessions_.Create(spec, [this](absl::StatusOr<SessionView> session) {
+    const auto done = [this](const absl::StatusOr<SessionView>& session) {
       if (shutting_down_) return;
       result_ = FirstSessionIsThere(session);
       if (!result_.ok()) BeginShutdown("the first session cannot be made");
-    });
+    };
+    if (sessions_.Get(spec.name).ok()) {
+      sessions_.Wait(spec.name, done);
+    } else if (recovered_first_session_) {  // it was there, and somebody deleted it
+      result_ = kubevirt_ ? kubevirt_->Publish() : absl::OkStatus();
+    } else {
+      sessions_.Create(spec, done);
+    }
   });
 }
 
 absl::Status Sidecar::FirstSessionIsThere(const absl::StatusOr<SessionView>& session) {
   RC_RETURN_IF_ERROR(session.status());
+  processes_->Remember(kFirstSessionKey, "made");
   return kubevirt_ ? kubevirt_->Publish() : absl::OkStatus();
 }
 

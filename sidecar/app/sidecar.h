@@ -39,7 +39,9 @@ class Sidecar {
   absl::Status Run();
 
  private:
-  Sidecar(Options options, KubevirtPlace place, std::vector<Share> shares);
+  Sidecar(Options options, KubevirtPlace place, std::vector<Share> shares,
+          std::unique_ptr<ProcessHost> processes, Recovered recovered);
+  absl::Status SetUp(const SessionSpec& spec, const std::vector<Share>& shares);
   absl::Status MakeDirectories();
   absl::Status WriteJson();
   absl::Status StartServers();
@@ -60,6 +62,10 @@ class Sidecar {
   EpollLoop loop_;
   LogSessionReport report_;
   PreflightStatus preflight_;
+  const std::unique_ptr<ProcessHost> processes_;
+  Recovered recovered_;                   // until it is adopted
+  const bool restarted_;                  // an earlier control process was here
+  const bool recovered_first_session_;    // and had made --create-session's
   const std::vector<Share> shim_shares_;  // all shares when a shim is served, else none
   SessionManager sessions_;
   // Both block signals, so they come before whatever starts threads.

@@ -17,12 +17,17 @@ namespace rendercar::sidecar {
 
 using std::chrono::milliseconds;
 
-BackendSupervisor::BackendSupervisor(EventLoop& loop, Config config, BackendListener& listener)
-    : loop_(loop), config_(std::move(config)), listener_(listener), pause_(config_.first_pause) {}
+BackendSupervisor::BackendSupervisor(EventLoop& loop, ProcessHost& processes, Config config,
+                                     BackendListener& listener)
+    : loop_(loop),
+      processes_(processes),
+      config_(std::move(config)),
+      listener_(listener),
+      pause_(config_.first_pause) {}
 
 BackendSupervisor::~BackendSupervisor() {
   *alive_ = false;
-  if (child_.running()) loop_.Unwatch(child_.pidfd());
+  if (running()) loop_.Unwatch(child_->pidfd());
 }
 
 void BackendSupervisor::After(milliseconds delay, Task task) {
@@ -37,14 +42,36 @@ absl::Status BackendSupervisor::Start() {
 }
 
 absl::Status BackendSupervisor::Launch() {
-  RC_ASSIGN_OR_RETURN(child_, Subprocess::Start({.argv = config_.argv}));
+  ChildRequest request;
+  request.name = config_.name;
+  request.argv = config_.argv;
+  RC_ASSIGN_OR_RETURN(child_, processes_.Start(request));
   ++run_;
   state_ = State::kStarting;
   waited_ = milliseconds(0);
-  loop_.Watch(child_.pidfd(), EPOLLIN, [this](uint32_t) { OnExit(); });
+  WatchEnd();
   After(milliseconds(0), [this] { Poll(); });
-  listener_.OnStarted(child_.pid());
+  listener_.OnStarted(child_->pid());
   return absl::OkStatus();
+}
+
+void BackendSupervisor::WatchEnd() {
+  loop_.Watch(child_->pidfd(), EPOLLIN, [this](uint32_t) { OnExit(); });
+}
+
+void BackendSupervisor::Adopt(std::unique_ptr<Child> child, bool listened, uint64_t restarts) {
+  RC_CHECK(state_ == State::kIdle, "a supervisor starts once");
+  restarts_ = restarts;
+  if (!child) {
+    state_ = State::kBackingOff;
+    After(milliseconds(0), [this] { Restart(); });
+    return;
+  }
+  child_ = std::move(child);
+  ++run_;
+  WatchEnd();
+  state_ = listened ? State::kReady : State::kStarting;
+  if (!listened) After(milliseconds(0), [this] { Poll(); });
 }
 
 void BackendSupervisor::Poll() {
@@ -65,7 +92,7 @@ void BackendSupervisor::Poll() {
 
 void BackendSupervisor::Kill(const std::string& reason) {
   listener_.OnKilled(reason);
-  child_.Signal(SIGKILL);
+  child_->Signal(SIGKILL);
 }
 
 milliseconds BackendSupervisor::NextPause(bool failed) {
@@ -79,8 +106,8 @@ milliseconds BackendSupervisor::NextPause(bool failed) {
 }
 
 void BackendSupervisor::OnExit() {
-  loop_.Unwatch(child_.pidfd());
-  const std::optional<ChildEnd> end = child_.Wait(milliseconds(0));
+  loop_.Unwatch(child_->pidfd());
+  const std::optional<ChildEnd> end = child_->Wait(milliseconds(0));
   if (state_ == State::kStopping) {
     FinishStop();
     return;
@@ -107,11 +134,11 @@ void BackendSupervisor::Stop() {
   if (state_ == State::kStopping || state_ == State::kStopped) return;
   state_ = State::kStopping;
   ++run_;
-  if (!child_.running()) {
+  if (!running()) {
     After(milliseconds(0), [this] { FinishStop(); });
     return;
   }
-  child_.Signal(SIGTERM);
+  child_->Signal(SIGTERM);
   After(config_.stop_grace, [this] {
     Kill(absl::StrCat("it ignored SIGTERM for ", config_.stop_grace.count(), " ms"));
   });

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "common/children/process_host.h"
 #include "common/event_loop.h"
-#include "common/subprocess.h"
 
 namespace rendercar::sidecar {
 
@@ -35,6 +35,7 @@ class BackendSupervisor {
   enum class State { kIdle, kStarting, kReady, kBackingOff, kStopping, kStopped };
 
   struct Config {
+    std::string name;  // of the child, for the next control process
     std::vector<std::string> argv;
     std::string socket_path;
     std::chrono::milliseconds start_timeout{20'000};  // to listen, after probing the GPU
@@ -44,8 +45,9 @@ class BackendSupervisor {
     std::chrono::milliseconds poll{10};  // how often the socket is looked for
   };
 
-  // `loop` and `listener` outlive this object. Loop thread only, all methods.
-  BackendSupervisor(EventLoop& loop, Config config, BackendListener& listener);
+  // `loop`, `processes` and `listener` outlive this object. Loop thread only, all methods.
+  BackendSupervisor(EventLoop& loop, ProcessHost& processes, Config config,
+                    BackendListener& listener);
   // Kills what still runs.
   ~BackendSupervisor();
   BackendSupervisor(const BackendSupervisor&) = delete;
@@ -53,15 +55,20 @@ class BackendSupervisor {
 
   // The first start. Fails when the program cannot be executed; later failures are OnEnded.
   absl::Status Start();
+  // Instead of Start: goes on with a backend that an earlier control process started. `listened`:
+  // its socket did. A null `child`: there was a pause before the next start.
+  void Adopt(std::unique_ptr<Child> child, bool listened, uint64_t restarts);
   // Ends the backend for good; OnStopped follows, also when nothing runs.
   void Stop();
 
   State state() const { return state_; }
-  pid_t pid() const { return child_.running() ? child_.pid() : 0; }
+  pid_t pid() const { return running() ? child_->pid() : 0; }
   uint64_t restarts() const { return restarts_; }
 
  private:
+  bool running() const { return child_ && child_->running(); }
   absl::Status Launch();
+  void WatchEnd();
   void Restart();
   void Poll();
   void Kill(const std::string& reason);
@@ -72,10 +79,11 @@ class BackendSupervisor {
   void After(std::chrono::milliseconds delay, Task task);
 
   EventLoop& loop_;
+  ProcessHost& processes_;
   const Config config_;
   BackendListener& listener_;
   State state_ = State::kIdle;
-  Subprocess child_;
+  std::unique_ptr<Child> child_;
   uint64_t run_ = 0;  // counts what makes pending timers stale
   uint64_t restarts_ = 0;
   std::chrono::milliseconds pause_;

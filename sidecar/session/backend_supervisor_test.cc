@@ -69,7 +69,7 @@ class BackendSupervisorTest : public ::testing::Test {
     config.first_pause = milliseconds(1);
     config.longest_pause = milliseconds(4);
     config.poll = milliseconds(2);
-    supervisor_ = std::make_unique<BackendSupervisor>(loop_, config, listener_);
+    supervisor_ = std::make_unique<BackendSupervisor>(loop_, processes_, config, listener_);
   }
   void Stop() {
     supervisor_->Stop();
@@ -79,6 +79,7 @@ class BackendSupervisorTest : public ::testing::Test {
   const TempDir dir_;
   const std::string socket_ = dir_ / "gpu.sock";
   EpollLoop loop_;
+  LocalProcessHost processes_;
   RecordingListener listener_{loop_};
   std::unique_ptr<BackendSupervisor> supervisor_;
 };
@@ -167,7 +168,7 @@ TEST_F(BackendSupervisorTest, stop_during_a_pause_starts_nothing_more) {
 TEST_F(BackendSupervisorTest, a_program_that_is_not_there_fails_the_start) {
   BackendSupervisor::Config config;
   config.argv = {"/nonexistent/backend"};
-  BackendSupervisor supervisor(loop_, config, listener_);
+  BackendSupervisor supervisor(loop_, processes_, config, listener_);
   EXPECT_EQ(supervisor.Start().code(), absl::StatusCode::kNotFound);
 }
 

@@ -66,7 +66,7 @@ class MemoryWatchTest : public ::testing::Test {
     ::setenv("RENDERCAR_FAKE_BACKEND", "good", 1);
     SessionManager::Config config{dir_.path(), "/vmm", dir_ / "backend", {}, {}};
     sessions_ = std::make_unique<SessionManager>(
-        loop_, config, std::vector<Share>{{"a", "software", "", 0}}, report_);
+        loop_, processes_, config, std::vector<Share>{{"a", "software", "", 0}}, report_);
   }
   ~MemoryWatchTest() override {
     sessions_->StopAll([this](const absl::Status&) { loop_.Quit(); });
@@ -88,6 +88,7 @@ class MemoryWatchTest : public ::testing::Test {
 
   const TempDir dir_;
   EpollLoop loop_;
+  LocalProcessHost processes_;
   NullSessionReport report_;
   std::unique_ptr<SessionManager> sessions_;
   pid_t renderer_ = 0;

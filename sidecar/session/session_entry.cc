@@ -51,6 +51,7 @@ SessionView NewView(const SessionManager::Config& config, SessionSpec spec, Shar
 BackendSupervisor::Config SupervisorConfig(const SessionManager::Config& config,
                                            const SessionView& view) {
   BackendSupervisor::Config result = config.backend;
+  result.name = SessionKey(view.spec.name);
   result.argv = BackendArgv(config, view);
   result.socket_path = view.socket_path;
   return result;
@@ -78,10 +79,42 @@ SessionState ToSessionState(BackendSupervisor::State state) {
 SessionManager::Session::Session(SessionManager& manager, SessionSpec spec, Share share)
     : manager_(manager),
       view_(NewView(manager.config_, std::move(spec), std::move(share))),
-      supervisor_(manager.loop_, SupervisorConfig(manager.config_, view_), *this) {}
+      supervisor_(manager.loop_, manager.processes_, SupervisorConfig(manager.config_, view_),
+                  *this) {}
 
 SessionManager::Session::~Session() {
   if (!view_.stats_path.empty()) ::unlink(view_.stats_path.c_str());
+  manager_.processes_.Remember(SessionKey(view_.spec.name), "");
+}
+
+absl::Status SessionManager::Session::Start() {
+  Remember();
+  return supervisor_.Start();
+}
+
+void SessionManager::Session::Adopt(const SessionNote& note, std::unique_ptr<Child> child) {
+  view_.create_time = note.create_time;
+  view_.events = note.events;
+  view_.memory_kills = note.memory_kills;
+  came_up_ = note.came_up;
+  supervisor_.Adopt(std::move(child), note.listened, note.restarts);
+  AddEvent("ControlProcessRestarted",
+           "the sidecar's control process was started again and found this session");
+  manager_.report_.SessionRecovered(view_.spec.name, supervisor_.pid());
+  if (note.stopping) Stop([](const absl::Status&) {});
+}
+
+void SessionManager::Session::Remember() {
+  SessionNote note;
+  note.spec = view_.spec;
+  note.create_time = view_.create_time;
+  note.events = view_.events;
+  note.came_up = came_up_;
+  note.listened = supervisor_.state() == BackendSupervisor::State::kReady;
+  note.stopping = supervisor_.state() == BackendSupervisor::State::kStopping;
+  note.restarts = supervisor_.restarts();
+  note.memory_kills = view_.memory_kills;
+  manager_.processes_.Remember(SessionKey(view_.spec.name), ToText(note));
 }
 
 SessionView SessionManager::Session::View() const {
@@ -95,6 +128,7 @@ SessionView SessionManager::Session::View() const {
 void SessionManager::Session::Stop(DoneCallback done) {
   on_stopped_.push_back(std::move(done));
   supervisor_.Stop();
+  Remember();
 }
 
 void SessionManager::Session::NoteMemoryKill(pid_t renderer, const MemoryUse& use) {
@@ -119,6 +153,7 @@ void SessionManager::Session::AnswerWaiting(const absl::StatusOr<SessionView>& a
 void SessionManager::Session::AddEvent(const std::string& reason, const std::string& message) {
   view_.events.push_back({std::chrono::system_clock::now(), reason, message});
   if (view_.events.size() > kMaxSessionEvents) view_.events.pop_front();
+  Remember();
 }
 
 void SessionManager::Session::OnStarted(pid_t pid) {
@@ -128,9 +163,9 @@ void SessionManager::Session::OnStarted(pid_t pid) {
 
 void SessionManager::Session::OnReady() {
   view_.state_message.clear();
+  came_up_ = true;
   AddEvent("BackendReady", absl::StrCat("backend listens on ", view_.socket_path));
   manager_.report_.BackendReady(view_.spec.name, view_.socket_path);
-  came_up_ = true;
   AnswerWaiting(View());
 }
 

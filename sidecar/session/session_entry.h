@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sidecar/session/session_manager.h"
+#include "sidecar/session/session_note.h"
 
 namespace rendercar::sidecar {
 
@@ -14,7 +15,9 @@ class SessionManager::Session final : public BackendListener {
   Session(SessionManager& manager, SessionSpec spec, Share share);
   ~Session() override;
 
-  absl::Status Start() { return supervisor_.Start(); }
+  absl::Status Start();
+  // Instead of Start: goes on where an earlier control process was. A null `child`: no backend ran.
+  void Adopt(const SessionNote& note, std::unique_ptr<Child> child);
   // Answers when the socket listens. The first start's failure ends the session; later ones only
   // keep the caller waiting.
   void WaitReady(CreateCallback done);
@@ -32,6 +35,8 @@ class SessionManager::Session final : public BackendListener {
   void OnKilled(const std::string& reason) override;
   void OnStopped() override;
 
+  // Tells the process host what the next control process must know.
+  void Remember();
   void FailCreation(const std::string& how);
   void AnswerWaiting(const absl::StatusOr<SessionView>& answer);
 

@@ -15,6 +15,8 @@
 namespace rendercar::sidecar {
 namespace {
 
+constexpr char kDrainedKey[] = "drained";  // of the note for the next control process
+
 absl::Status NoSuchSession(const std::string& name) {
   return absl::NotFoundError(absl::StrCat("session '", name, "' does not exist; list them with ",
                                           "'rendercarctl sessions list'"));
@@ -59,11 +61,56 @@ bool FrontendConnected(const SessionView& session) {
   return stats.ok() && (*stats)[StatsValue::kFrontendConnected] != 0;
 }
 
-SessionManager::SessionManager(EventLoop& loop, Config config, std::vector<Share> shares,
-                               SessionReport& report)
-    : loop_(loop), config_(std::move(config)), shares_(std::move(shares)), report_(report) {}
+SessionManager::SessionManager(EventLoop& loop, ProcessHost& processes, Config config,
+                               std::vector<Share> shares, SessionReport& report)
+    : loop_(loop),
+      processes_(processes),
+      config_(std::move(config)),
+      shares_(std::move(shares)),
+      report_(report) {}
 
 SessionManager::~SessionManager() { *alive_ = false; }
+
+void SessionManager::SetDrained(const std::string& why) {
+  drained_because_ = why;
+  processes_.Remember(kDrainedKey, why);
+}
+
+void SessionManager::Adopt(Recovered& recovered) {
+  if (const auto drained = recovered.notes.find(kDrainedKey); drained != recovered.notes.end())
+    drained_because_ = drained->second;
+  for (const auto& [key, text] : recovered.notes) {
+    if (IsSessionKey(key)) AdoptOne(text, recovered.children);
+  }
+  // A backend without a session is nobody's; it ends here.
+  std::erase_if(recovered.children,
+                [](const RecoveredChild& child) { return IsSessionKey(child.name); });
+}
+
+void SessionManager::AdoptOne(const std::string& text, std::vector<RecoveredChild>& children) {
+  const absl::StatusOr<SessionNote> note = SessionNoteFrom(text);
+  if (!note.ok()) return;
+  const auto share = std::find_if(shares_.begin(), shares_.end(),
+                                  [&](const Share& s) { return s.id == note->spec.share; });
+  if (share == shares_.end()) return;
+  std::unique_ptr<Child> backend;
+  for (RecoveredChild& child : children) {
+    if (child.name == SessionKey(note->spec.name)) backend = std::move(child.child);
+  }
+  auto session = std::make_unique<Session>(*this, note->spec, *share);
+  Session& adopted = *session;
+  sessions_[note->spec.name] = std::move(session);
+  adopted.Adopt(*note, std::move(backend));
+}
+
+void SessionManager::Wait(const std::string& name, CreateCallback done) {
+  const auto found = sessions_.find(name);
+  if (found == sessions_.end()) {
+    done(NoSuchSession(name));
+  } else {
+    found->second->WaitReady(std::move(done));
+  }
+}
 
 absl::StatusOr<Share> SessionManager::FindShare(const SessionSpec& spec) const {
   std::vector<std::string> ids;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/children/process_host.h"
 #include "common/event_loop.h"
 #include "common/status.h"
 #include "sidecar/config/share.h"
@@ -37,16 +38,23 @@ class SessionManager {
   using CreateCallback = absl::AnyInvocable<void(absl::StatusOr<SessionView>)>;
   using DoneCallback = absl::AnyInvocable<void(absl::Status)>;
 
-  // `loop` and `report` outlive this object. Loop thread only, all methods; callbacks run there.
-  SessionManager(EventLoop& loop, Config config, std::vector<Share> shares, SessionReport& report);
+  // `loop`, `processes` and `report` outlive this object. Loop thread only, all methods; callbacks
+  // run there.
+  SessionManager(EventLoop& loop, ProcessHost& processes, Config config, std::vector<Share> shares,
+                 SessionReport& report);
   ~SessionManager();
 
+  // Goes on with the sessions that an earlier control process left; what belongs to none of them
+  // stays in `recovered`. Once, before anything else.
+  void Adopt(Recovered& recovered);
   // Answers when the socket listens, or when that failed and nothing is left of the session.
   void Create(const SessionSpec& spec, CreateCallback done);
   // Answers when a session just like `spec` listens: creates it, waits for it, or replaces one of
   // the same name that is different and has no VMM. More video memory than the share has counts as
   // all that it has.
   void Ensure(SessionSpec spec, CreateCallback done);
+  // Answers when the session listens, whatever it is like.
+  void Wait(const std::string& name, CreateCallback done);
   absl::StatusOr<SessionView> Get(const std::string& name) const;
   // By name.
   std::vector<SessionView> List() const;
@@ -61,7 +69,7 @@ class SessionManager {
   std::vector<ShareUse> Shares() const;
 
   // While this says why, no session can be created; empty: not drained.
-  void SetDrained(const std::string& why) { drained_because_ = why; }
+  void SetDrained(const std::string& why);
   const std::string& drained_because() const { return drained_because_; }
   // Something that happened to a session, which may be gone by now.
   void NoteEvent(const std::string& name, const std::string& reason, const std::string& message);
@@ -72,12 +80,14 @@ class SessionManager {
 
   absl::StatusOr<Share> FindShare(const SessionSpec& spec) const;
   absl::Status CheckFree(const Share& share, const std::string& socket_path) const;
+  void AdoptOne(const std::string& text, std::vector<RecoveredChild>& children);
   absl::Status Add(const SessionSpec& spec, Session** added);
   // A session ended; runs on the loop after the session's own code has returned.
   void Remove(const std::string& name);
   void FinishIfStopped();
 
   EventLoop& loop_;
+  ProcessHost& processes_;
   const Config config_;
   const std::vector<Share> shares_;
   SessionReport& report_;

@@ -31,7 +31,7 @@ class SessionManagerTest : public ::testing::Test {
     config.backend.poll = std::chrono::milliseconds(2);
     config.backend.first_pause = std::chrono::milliseconds(1);
     manager_ = std::make_unique<SessionManager>(
-        loop_, config,
+        loop_, processes_, config,
         std::vector<Share>{{"a", "software", dir_.path(), 1 << 20}, {"b", "software", "", 0}},
         report_);
   }
@@ -72,6 +72,7 @@ class SessionManagerTest : public ::testing::Test {
 
   const TempDir dir_;
   EpollLoop loop_;
+  LocalProcessHost processes_;
   NullSessionReport report_;
   std::unique_ptr<SessionManager> manager_;
 };

@@ -21,6 +21,10 @@ void LogSessionReport::RendererKilledForMemory(const std::string& name, pid_t re
                 {"limit_bytes", use.limit_bytes}});
 }
 
+void LogSessionReport::SessionRecovered(const std::string& name, pid_t pid) {
+  log::Info("session found again", {{"session", name}, {"backend_pid", pid}});
+}
+
 void LogSessionReport::SessionDeleted(const std::string& name) {
   log::Info("session deleted", {{"session", name}});
 }

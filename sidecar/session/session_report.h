@@ -14,6 +14,8 @@ class SessionReport {
  public:
   virtual ~SessionReport() = default;
   virtual void SessionCreated(const SessionView& session) = 0;
+  // An earlier control process had made it; `pid` 0: its backend does not run.
+  virtual void SessionRecovered(const std::string& name, pid_t pid) = 0;
   virtual void SessionDeleted(const std::string& name) = 0;
   virtual void BackendStarted(const std::string& name, pid_t pid) = 0;
   virtual void BackendReady(const std::string& name, const std::string& socket_path) = 0;
@@ -27,6 +29,7 @@ class SessionReport {
 class LogSessionReport final : public SessionReport {
  public:
   void SessionCreated(const SessionView& session) override;
+  void SessionRecovered(const std::string& name, pid_t pid) override;
   void SessionDeleted(const std::string& name) override;
   void BackendStarted(const std::string& name, pid_t pid) override;
   void BackendReady(const std::string& name, const std::string& socket_path) override;
@@ -40,6 +43,7 @@ class LogSessionReport final : public SessionReport {
 class NullSessionReport final : public SessionReport {
  public:
   void SessionCreated(const SessionView&) override {}
+  void SessionRecovered(const std::string&, pid_t) override {}
   void SessionDeleted(const std::string&) override {}
   void BackendStarted(const std::string&, pid_t) override {}
   void BackendReady(const std::string&, const std::string&) override {}

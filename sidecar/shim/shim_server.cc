@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sidecar/shim/shim_server.h"
 
+#include <absl/strings/numbers.h>
+#include <absl/strings/str_split.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,6 +23,7 @@ namespace rendercar::sidecar {
 namespace {
 
 constexpr int kBackendFd = 3;
+constexpr char kChildPrefix[] = "shim";
 constexpr size_t kMaxClients = 64;
 constexpr std::chrono::seconds kGreetingTime{10};
 
@@ -65,16 +68,41 @@ std::vector<std::string> Argv(const std::string& program, const std::string& nam
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ShimServer>> ShimServer::Start(EventLoop& loop, Config config) {
+absl::StatusOr<std::unique_ptr<ShimServer>> ShimServer::Start(EventLoop& loop,
+                                                              ProcessHost& processes, Config config,
+                                                              Recovered& recovered) {
   RC_ASSIGN_OR_RETURN(UnixListener listener, UnixListener::Listen(config.socket_path, 0666));
-  return std::unique_ptr<ShimServer>(new ShimServer(loop, std::move(config), std::move(listener)));
+  std::unique_ptr<ShimServer> server(
+      new ShimServer(loop, processes, std::move(config), std::move(listener)));
+  for (RecoveredChild& child : recovered.children) server->Adopt(child);
+  return server;
 }
 
-ShimServer::ShimServer(EventLoop& loop, Config config, UnixListener listener)
+ShimServer::ShimServer(EventLoop& loop, ProcessHost& processes, Config config,
+                       UnixListener listener)
     : loop_(loop),
+      processes_(processes),
       config_(std::move(config)),
       listener_(std::move(listener)),
       watch_(loop, listener_, [this](UniqueFd socket) { Accept(std::move(socket)); }) {}
+
+void ShimServer::Adopt(RecoveredChild& recovered) {
+  const std::vector<std::string> parts = absl::StrSplit(recovered.name, '/');
+  uint64_t id = 0;
+  const bool ours = parts.size() == 4 && parts[0] == kChildPrefix && recovered.kept.size() == 1 &&
+                    absl::SimpleAtoi(parts[1], &id);
+  if (!ours) return;
+  Client& client = clients_[id];
+  client.socket = std::move(recovered.kept[0]);
+  client.backend = std::move(recovered.child);
+  client.virgl = parts[2] == "3d";
+  client.share = parts[3];
+  client.name = absl::StrCat("shim-", id);
+  next_id_ = std::max(next_id_, id + 1);
+  loop_.Watch(client.socket.get(), EPOLLIN, [this, id](uint32_t) { OnReadable(id); });
+  loop_.Watch(client.backend->pidfd(), EPOLLIN, [this, id](uint32_t) { OnBackendEnd(id); });
+  log::Info("shim found again", {{"session", client.name}, {"pid", client.backend->pid()}});
+}
 
 ShimServer::~ShimServer() {
   *alive_ = false;
@@ -83,7 +111,7 @@ ShimServer::~ShimServer() {
 
 bool ShimServer::Owns(pid_t pid) const {
   return std::any_of(clients_.begin(), clients_.end(), [pid](const auto& entry) {
-    return entry.second.backend.running() && entry.second.backend.pid() == pid;
+    return entry.second.running() && entry.second.backend->pid() == pid;
   });
 }
 
@@ -98,7 +126,7 @@ SessionView ShimServer::View(const Client& client) const {
   view.state = SessionState::kReady;
   view.state_message = "libvirt started this VM through the shim and made its socket";
   view.stats_path = StatsPath(view.share, client.name);
-  view.backend_pid = client.backend.pid();
+  view.backend_pid = client.running() ? client.backend->pid() : 0;
   view.create_time = client.since;
   return view;
 }
@@ -106,7 +134,7 @@ SessionView ShimServer::View(const Client& client) const {
 std::vector<SessionView> ShimServer::List() const {
   std::vector<SessionView> views;
   for (const auto& [id, client] : clients_) {
-    if (client.backend.running()) views.push_back(View(client));
+    if (client.running()) views.push_back(View(client));
   }
   return views;
 }
@@ -138,7 +166,7 @@ void ShimServer::Accept(UniqueFd socket) {
   loop_.PostAfter(kGreetingTime, [this, id, alive = alive_] {
     if (!*alive) return;
     const auto found = clients_.find(id);
-    if (found == clients_.end() || found->second.backend.running()) return;
+    if (found == clients_.end() || found->second.running()) return;
     log::Warning("shim refused: it said nothing", {{"session", found->second.name}});
     Drop(id);
   });
@@ -147,7 +175,7 @@ void ShimServer::Accept(UniqueFd socket) {
 // The greeting, or the shim's end.
 void ShimServer::OnReadable(uint64_t id) {
   Client& client = clients_.at(id);
-  if (client.backend.running()) {  // a shim sends nothing more: it went, so libvirt stopped the VM
+  if (client.running()) {  // a shim sends nothing more: it went, so libvirt stopped the VM
     log::Info("shim went", {{"session", client.name}});
     Drop(id);
     return;
@@ -172,24 +200,28 @@ absl::StatusOr<Share> ShimServer::FreeShare() const {
 absl::Status ShimServer::StartBackend(Client& client, uint64_t id) {
   RC_ASSIGN_OR_RETURN(const Greeting greeting, Receive(client.socket.get()));
   RC_ASSIGN_OR_RETURN(const Share share, FreeShare());
-  std::vector<std::string> argv = Argv(config_.backend_path, client.name, share, greeting.virgl);
-  argv.insert(argv.end(), config_.backend_flags.begin(), config_.backend_flags.end());
-  RC_ASSIGN_OR_RETURN(client.backend,
-                      Subprocess::Start({.argv = std::move(argv),
-                                         .fds = {{greeting.vhost_user.get(), kBackendFd}}}));
+  ChildRequest request;
+  request.name =
+      absl::StrCat(kChildPrefix, "/", id, "/", greeting.virgl ? "3d" : "2d", "/", share.id);
+  request.argv = Argv(config_.backend_path, client.name, share, greeting.virgl);
+  request.argv.insert(request.argv.end(), config_.backend_flags.begin(),
+                      config_.backend_flags.end());
+  request.fds = {{greeting.vhost_user.get(), kBackendFd}};
+  request.kept = {client.socket.get()};
+  RC_ASSIGN_OR_RETURN(client.backend, processes_.Start(request));
   client.share = share.id;
   client.virgl = greeting.virgl;
-  loop_.Watch(client.backend.pidfd(), EPOLLIN, [this, id](uint32_t) { OnBackendEnd(id); });
+  loop_.Watch(client.backend->pidfd(), EPOLLIN, [this, id](uint32_t) { OnBackendEnd(id); });
   log::Info("backend started for a shim",
-            {{"session", client.name}, {"share", share.id}, {"pid", client.backend.pid()}});
+            {{"session", client.name}, {"share", share.id}, {"pid", client.backend->pid()}});
   Tell(client, kShimStarted);
   return absl::OkStatus();
 }
 
 void ShimServer::OnBackendEnd(uint64_t id) {
   Client& client = clients_.at(id);
-  loop_.Unwatch(client.backend.pidfd());
-  const auto end = client.backend.Wait(std::chrono::milliseconds(0));
+  loop_.Unwatch(client.backend->pidfd());
+  const auto end = client.backend->Wait(std::chrono::milliseconds(0));
   const std::string how = end ? end->ToString() : "is gone";
   log::Info("backend of a shim ended", {{"session", client.name}, {"how", how}});
   Tell(client, absl::StrCat(kShimEnded, how));
@@ -204,7 +236,7 @@ void ShimServer::Tell(const Client& client, const std::string& line) {
 void ShimServer::Drop(uint64_t id) {
   Client& client = clients_.at(id);
   loop_.Unwatch(client.socket.get());
-  if (client.backend.running()) loop_.Unwatch(client.backend.pidfd());
+  if (client.running()) loop_.Unwatch(client.backend->pidfd());
   for (const Share& share : config_.shares) {
     if (share.id == client.share && !share.session_dir.empty())
       ::unlink(absl::StrCat(share.session_dir, "/", client.name, ".stats").c_str());

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "common/accept_watch.h"
+#include "common/children/process_host.h"
 #include "common/event_loop.h"
-#include "common/subprocess.h"
 #include "common/unix_socket.h"
 #include "sidecar/config/share.h"
 #include "sidecar/session/session_manager.h"
@@ -28,8 +28,10 @@ class ShimServer {
     std::vector<std::string> backend_flags = {};  // limits
   };
 
-  // Accepts on `loop`, which outlives this object. Loop thread, or before the loop runs.
-  static absl::StatusOr<std::unique_ptr<ShimServer>> Start(EventLoop& loop, Config config);
+  // Accepts on `loop`, which outlives this object, as `processes` does. Loop thread, or before the
+  // loop runs. Goes on with the backends of shims that an earlier control process left.
+  static absl::StatusOr<std::unique_ptr<ShimServer>> Start(EventLoop& loop, ProcessHost& processes,
+                                                           Config config, Recovered& recovered);
   // Ends all backends at once.
   ~ShimServer();
   ShimServer(const ShimServer&) = delete;
@@ -45,14 +47,16 @@ class ShimServer {
   // One shim, from its connection to the end of its backend.
   struct Client {
     UniqueFd socket;
-    Subprocess backend;
+    std::unique_ptr<Child> backend;
     std::string share;
     std::string name;
     bool virgl = false;
     std::chrono::system_clock::time_point since = std::chrono::system_clock::now();
+    bool running() const { return backend && backend->running(); }
   };
 
-  ShimServer(EventLoop& loop, Config config, UnixListener listener);
+  ShimServer(EventLoop& loop, ProcessHost& processes, Config config, UnixListener listener);
+  void Adopt(RecoveredChild& recovered);
   SessionView View(const Client& client) const;
   void Accept(UniqueFd socket);
   void OnReadable(uint64_t id);
@@ -63,6 +67,7 @@ class ShimServer {
   void Drop(uint64_t id);
 
   EventLoop& loop_;
+  ProcessHost& processes_;
   const Config config_;
   UnixListener listener_;
   std::map<uint64_t, Client> clients_;

@@ -35,10 +35,12 @@ class ShimTest : public ::testing::Test {
                            << (dir_ / "argv.new") << " " << (dir_ / "argv") << "\n"
                            << rest << "\n";
     ::chmod(backend.c_str(), 0755);
-    auto server = ShimServer::Start(
-        loop_, {dir_ / "shim.sock", backend, {{"s", "/dev/dri/renderD128", "", 0}}, [allow](uid_t) {
-                  return allow;
-                }});
+    auto server = ShimServer::Start(loop_, processes_,
+                                    {dir_ / "shim.sock",
+                                     backend,
+                                     {{"s", "/dev/dri/renderD128", "", 0}},
+                                     [allow](uid_t) { return allow; }},
+                                    recovered_);
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = std::move(*server);
   }
@@ -89,6 +91,8 @@ class ShimTest : public ::testing::Test {
 
   const TempDir dir_;
   EpollLoop loop_;
+  LocalProcessHost processes_;
+  Recovered recovered_;
   std::unique_ptr<ShimServer> server_;
   UniqueFd qemu_;
 };
