@@ -107,10 +107,11 @@ class Pod:
             f.write(yaml)
 
     def podman(self, *arguments, check=True):
+        """What it prints; its warnings, of which it has many, only stand in the error."""
         done = subprocess.run(["podman", *arguments], env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, errors="replace", timeout=180)
+                              stderr=subprocess.PIPE, text=True, errors="replace", timeout=180)
         if check and done.returncode != 0:
-            raise RuntimeError(f"podman {' '.join(arguments)}: {done.stdout[-2000:]}")
+            raise RuntimeError(f"podman {' '.join(arguments)}: {done.stdout[-1000:]}{done.stderr[-2000:]}")
         return done.stdout
 
     def play(self):
@@ -142,7 +143,10 @@ class Pod:
             return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
 
     def logs(self, container):
-        return self.podman("logs", container, check=False)
+        """Both streams of the container."""
+        done = subprocess.run(["podman", "logs", container], env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, errors="replace", timeout=180)
+        return done.stdout
 
     def execute(self, container, *command):
         return self.podman("exec", container, *command)
