@@ -19,7 +19,7 @@ uint64_t RoundUp(uint64_t value) { return (value + kPage - 1) / kPage * kPage; }
 
 }  // namespace
 
-FakeGuestMemory::FakeGuestMemory(std::vector<size_t> region_sizes) {
+FakeGuestMemory::FakeGuestMemory(const std::vector<size_t>& region_sizes) {
   uint64_t guest_addr = kGuestBase;
   for (const size_t size : region_sizes) {
     FakeRegion region;

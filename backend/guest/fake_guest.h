@@ -21,7 +21,7 @@ class FakeGuestMemory {
   static constexpr uint64_t kGuestBase = 0x10000000;
   static constexpr uint64_t kUserOffset = 0x7f0000000000;
 
-  explicit FakeGuestMemory(std::vector<size_t> region_sizes = {size_t{1} << 20});
+  explicit FakeGuestMemory(const std::vector<size_t>& region_sizes = {size_t{1} << 20});
 
   // What SET_MEM_TABLE would say; each call duplicates the descriptors.
   std::vector<RegionDescription> Describe() const;

@@ -92,7 +92,7 @@ absl::StatusOr<VhostUserMessage> DecodeConfig(const Raw& raw) {
   RC_RETURN_IF_ERROR(raw.CheckFds(0));
   if (raw.header.request == VHOST_USER_GET_CONFIG) return VhostUserMessage(GetConfig{header});
   std::memcpy(config.bytes.data(), raw.payload.data() + sizeof(header), header.size);
-  return VhostUserMessage(std::move(config));
+  return VhostUserMessage(config);
 }
 
 absl::StatusOr<VhostUserMessage> DecodeVringState(const Raw& raw) {
