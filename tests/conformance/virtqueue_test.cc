@@ -1,6 +1,9 @@
 // Rings and chains that break the rules: the ring stops, the event is counted, and a driver reset
 // brings the device back.
 // SPDX-License-Identifier: Apache-2.0
+#include <poll.h>
+
+#include <chrono>
 #include <cstring>
 
 #include "tests/conformance/conformance.h"
@@ -182,6 +185,10 @@ TEST_F(Virtqueue, ABrokenControlRingLeavesTheCursorRingAlone) {
 
 TEST_F(Virtqueue, ABrokenRingSignalsItsErrorDescriptor) {
   ExpectCounted(StatsError::kBadDescriptor, [&] { queue().PublishHead(0xffff); });
+  // It is counted before it is signalled.
+  pollfd signalled{queue().error_fd(), POLLIN, 0};
+  constexpr std::chrono::milliseconds kTimeout = GpuDriver::kTimeout;
+  EXPECT_EQ(::poll(&signalled, 1, static_cast<int>(kTimeout.count())), 1);
   EXPECT_TRUE(queue().TakeError());
 }
 
