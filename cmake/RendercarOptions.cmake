@@ -24,6 +24,8 @@ add_library(rendercar_build_flags INTERFACE)
 target_compile_definitions(rendercar_build_flags INTERFACE _GLIBCXX_ASSERTIONS _FILE_OFFSET_BITS=64)
 target_compile_options(rendercar_build_flags INTERFACE
   -Wall -Wextra -Wno-missing-field-initializers -Wconversion -Wshadow -Werror -fstack-protector-strong -fno-omit-frame-pointer)
+# By -Wconversion both compilers then mean what gcc means: a change of sign alone is none.
+target_compile_options(rendercar_build_flags INTERFACE $<$<CXX_COMPILER_ID:Clang>:-Wno-sign-conversion>)
 target_include_directories(rendercar_build_flags INTERFACE "${CMAKE_SOURCE_DIR}" "${CMAKE_BINARY_DIR}/generated")
 if(RENDERCAR_SANITIZE)
   # The sanitizers must also reach third-party-facing glue, so they are global.

@@ -29,7 +29,7 @@ struct PixelFormat {
     }
     return bytes;
   }
-  friend void PrintTo(const PixelFormat& format, std::ostream* out) { *out << format.name; }
+  friend void PrintTo(const PixelFormat& shown, std::ostream* out) { *out << shown.name; }
 };
 
 // All that virtio 1.2 lists.

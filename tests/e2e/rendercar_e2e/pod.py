@@ -35,9 +35,10 @@ def environment(folder):
 
 
 def _ulimits():
-    """Our own: podman's defaults may be above them, which a machine without CAP_SYS_RESOURCE refuses."""
-    limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
-    return json.dumps([f"{name}={hard}:{hard}" for name, hard in ((n, resource.getrlimit(of)[1]) for n, of in limits.items())])
+    """Limits that need no CAP_SYS_RESOURCE: podman's own default is above the machine's open files, and buildah has lowered the
+    processes to its default before it looks here."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return json.dumps([f"nofile={files}:{files}", "nproc=32768:32768"])
 
 
 def require():
