@@ -12,11 +12,10 @@
 #include "backend/sandbox/device_sandbox.h"
 #include "common/children/spawner.h"
 #include "common/log.h"
+#include "common/share_env.h"
 
 namespace rendercar::backend {
 namespace {
-
-constexpr char kSoftware[] = "software";  // as the value of --failover-node
 
 absl::StatusOr<std::string> Program(const Options& options) {
   const std::string program =
@@ -71,7 +70,7 @@ void RendererSetup::FindFailover(const Options& options, ipc::ProbeOptions probe
     log::Warning("a render node cannot take over", {{"render_node", node}, {"why", why}});
   };
   for (const std::string& node : options.failover_nodes) {
-    probe.renderer.render_node = node == kSoftware ? "" : node;
+    probe.renderer.render_node = node == share_env::kSoftwareNode ? "" : node;
     if (probe.renderer.render_node == options.render_node) continue;  // its own
     probe.renderer.capset_digest.clear();
     const auto capabilities = ipc::ProbeRenderer(probe);

@@ -3,30 +3,20 @@
 #include "node/session_collector.h"
 
 #include <map>
-#include <string_view>
 #include <utility>
 
 #include "common/metrics/page_metrics.h"
 #include "node/gpu_use.h"
-#include "node/share.h"
+#include "node/session_series.h"
 
 namespace rendercar::node {
 namespace {
 
-using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 
-std::vector<ClientMetric::Label> LabelsOf(const SessionStats& one) {
-  return {{"namespace", one.user.ns},           {"pod", one.user.pod}, {"vm", VmOf(one.user.pod)},
-          {"render_node", NodeIdOf(one.share)}, {"share", one.share},  {"session", one.session}};
-}
-
-ClientMetric Sample(std::vector<ClientMetric::Label> labels, MetricType type, double value) {
-  ClientMetric metric;
-  metric.label = std::move(labels);
-  (type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
-  return metric;
+SeriesLabels LabelsOf(const SessionStats& one) {
+  return SessionLabels(one.user, one.share, one.session);
 }
 
 // One series an entry of a map that each session has.

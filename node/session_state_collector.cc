@@ -7,34 +7,25 @@
 #include <string>
 #include <utility>
 
-#include "node/pod_resources.h"
-#include "node/share.h"
+#include "node/session_series.h"
 #include "operator-api/service/session_filter.h"
 
 namespace rendercar::node {
 namespace {
 
-using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
-using Labels = std::vector<ClientMetric::Label>;
 
-Labels LabelsOf(const v1::Session& session, Labels more = {}) {
-  Labels labels{{"namespace", session.owner().namespace_()},
-                {"pod", session.owner().pod()},
-                {"vm", VmOf(session.owner().pod())},
-                {"render_node", NodeIdOf(session.share())},
-                {"share", session.share()},
-                {"session", session.name().substr(session.name().rfind('/') + 1)}};
+SeriesLabels LabelsOf(const v1::Session& session, const SeriesLabels& more = {}) {
+  const ShareUser user{session.owner().namespace_(), session.owner().pod(), ""};
+  SeriesLabels labels =
+      SessionLabels(user, session.share(), session.name().substr(session.name().rfind('/') + 1));
   labels.insert(labels.end(), more.begin(), more.end());
   return labels;
 }
 
-void Add(MetricFamily& family, Labels labels, double value) {
-  ClientMetric sample;
-  sample.label = std::move(labels);
-  (family.type == MetricType::Counter ? sample.counter.value : sample.gauge.value) = value;
-  family.metric.push_back(std::move(sample));
+void Add(MetricFamily& family, SeriesLabels labels, double value) {
+  family.metric.push_back(Sample(std::move(labels), family.type, value));
 }
 
 const char* DisplayName(v1::DisplayMode mode) {

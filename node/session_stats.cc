@@ -15,19 +15,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The session's name when `file` is called like a page; names are labels, so their alphabet is
-// small.
+// The session's name when `file` is called like a page.
 std::optional<std::string> SessionName(const std::string& file) {
   constexpr size_t kSuffixBytes = sizeof(kPageSuffix) - 1;
-  if (file.size() <= kSuffixBytes || file.size() > kMaxSessionNameBytes + kSuffixBytes ||
+  if (file.size() <= kSuffixBytes ||
       file.compare(file.size() - kSuffixBytes, kSuffixBytes, kPageSuffix) != 0) {
     return std::nullopt;
   }
   std::string name = file.substr(0, file.size() - kSuffixBytes);
-  const bool plain = name.find_first_not_of(
-                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                         "0123456789-_.") == std::string::npos;
-  return plain ? std::optional(std::move(name)) : std::nullopt;
+  return IsSessionName(name) ? std::optional(std::move(name)) : std::nullopt;
 }
 
 void GatherDirectory(const SessionDirs::Current& current, const ShareUser& user,
@@ -63,6 +59,13 @@ std::vector<SessionStats> GatherSessions(const std::string& session_root, const 
     GatherDirectory(current, user, sessions);
   }
   return sessions;
+}
+
+bool IsSessionName(const std::string& name) {
+  return !name.empty() && name.size() <= kMaxSessionNameBytes &&
+         name.find_first_not_of(
+             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") ==
+             std::string::npos;
 }
 
 }  // namespace rendercar::node

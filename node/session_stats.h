@@ -27,6 +27,9 @@ inline constexpr size_t kMaxSessionsPerShare = 8;
 inline constexpr size_t kMaxEntriesPerDirectory = 256;
 inline constexpr size_t kMaxSessionNameBytes = 63;
 
+// Whether a session may be called so: names are labels, so their alphabet is small.
+bool IsSessionName(const std::string& name);
+
 // Shares that no pod has (`users` known and without them) are left out: their pages are of the
 // dead.
 std::vector<SessionStats> GatherSessions(const std::string& session_root, const ShareUsers* users);

@@ -17,6 +17,7 @@
 
 #include "common/share_env.h"
 #include "common/unique_fd.h"
+#include "node/session_stats.h"
 #include "operator-api/service/api_error.h"
 
 namespace rendercar::node {
@@ -24,14 +25,8 @@ namespace {
 
 constexpr char kShares[] = "shares/";
 constexpr char kSessions[] = "sessions/";
-constexpr size_t kMaxNameBytes = 63;
 
-bool IsPlainName(const std::string& name) {
-  return !name.empty() && name.size() <= kMaxNameBytes && name.front() != '.' &&
-         name.find_first_not_of(
-             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") ==
-             std::string::npos;
-}
+bool IsPlainName(const std::string& name) { return IsSessionName(name) && name.front() != '.'; }
 
 // To the socket behind an O_PATH descriptor. Never waits: a full backlog is an error here.
 absl::StatusOr<UniqueFd> ConnectAtOnce(int path_fd) {
@@ -84,7 +79,7 @@ absl::StatusOr<SessionPlace> ParseSessionName(const std::string& name) {
   }
   return api_service::BadField(
       "name", fmt::format("'{}' is no session of a node; write it as 'shares/SHARE/sessions/NAME'",
-                          name.substr(0, 2 * kMaxNameBytes)));
+                          name.substr(0, 2 * kMaxSessionNameBytes)));
 }
 
 bool Adopt(const std::string& share, v1::Session& session) {

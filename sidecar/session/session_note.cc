@@ -22,21 +22,9 @@ system_clock::time_point FromNs(int64_t ns) {
       std::chrono::duration_cast<system_clock::duration>(nanoseconds(ns)));
 }
 
-const char* ModeText(DisplayMode mode) {
-  switch (mode) {
-    case DisplayMode::kHeadless:
-      return "headless";
-    case DisplayMode::kSecondary:
-      return "secondary";
-    case DisplayMode::kPrimary:
-      return "primary";
-  }
-  return "secondary";
-}
-
 Json SpecJson(const SessionSpec& spec) {
   return {{"name", spec.name},           {"share", spec.share},
-          {"virgl", spec.virgl},         {"display_mode", ModeText(spec.display_mode)},
+          {"virgl", spec.virgl},         {"display_mode", Name(spec.display_mode)},
           {"heads", spec.heads},         {"width_px", spec.width_px},
           {"height_px", spec.height_px}, {"video_memory_bytes", spec.video_memory_bytes}};
 }
