@@ -109,6 +109,9 @@ void AddSessionFlags(CLI::App& app, Options& options) {
   app.add_option("--stats-path", options.stats_path,
                  "Write the statistics page here, for the sidecar to read")
       ->option_text("PATH");
+  app.add_option("--screenshot-socket", options.screenshot_socket,
+                 "Answer here who asks for what a screen shows (own uid and root only)")
+      ->option_text("PATH");
 }
 
 void AddLimitFlags(CLI::App& app, gpu::Limits& limits) {

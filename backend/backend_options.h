@@ -25,6 +25,7 @@ struct Options {
   bool dmabuf_scanouts = false;
   bool headless = false;  // no screens: every head is reported disabled, no picture is sent
   std::string stats_path;
+  std::string screenshot_socket;  // empty: none
   std::string session;
   RendererKind renderer = RendererKind::kProcess;
   std::string renderer_program;  // empty: found beside the own executable

@@ -38,6 +38,13 @@ absl::StatusOr<Endpoint> OpenEndpoint(const Options& options) {
   return endpoint;
 }
 
+absl::StatusOr<std::optional<UnixListener>> OpenScreenshots(const Options& options) {
+  std::optional<UnixListener> listener;
+  if (options.screenshot_socket.empty()) return listener;
+  RC_ASSIGN_OR_RETURN(listener, UnixListener::Listen(options.screenshot_socket, 0600));
+  return listener;
+}
+
 // The device process has no use for the node itself: this is to fail early and in words.
 absl::Status CheckRenderNode(const std::string& path) {
   return path.empty() ? absl::OkStatus() : drm::OpenRenderNode(path).status();
@@ -61,6 +68,7 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
   RC_ASSIGN_OR_RETURN(StatsWriter stats, OpenStats(options.stats_path));
   RC_ASSIGN_OR_RETURN(const RendererSetup renderer, RendererSetup::Find(options, stats));
   RC_ASSIGN_OR_RETURN(Endpoint endpoint, OpenEndpoint(options));
+  RC_ASSIGN_OR_RETURN(std::optional<UnixListener> screenshots, OpenScreenshots(options));
   // From here on a guest's bytes may come.
   RC_RETURN_IF_ERROR(sandbox::ConfineDevice(sandbox::DeviceRole::kDevice));
   ExitCode outcome = ExitCode::kOk;
@@ -78,6 +86,7 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
   } else {
     server.Serve(std::move(endpoint.socket));
   }
+  if (screenshots) server.OfferScreenshots(*std::move(screenshots));
   loop.Run();
   return outcome;
 }

@@ -178,6 +178,30 @@ absl::StatusOr<v1::DeviceDefinition> NodeApi::Define(const v1::GetDeviceDefiniti
   return Forward(place, deadline, &Stub::GetDeviceDefinition, there);
 }
 
+absl::StatusOr<api_service::Screenshot> NodeApi::Capture(
+    const v1::CaptureScreenshotRequest& request, Deadline deadline) {
+  RC_ASSIGN_OR_RETURN(const SessionPlace place, ParseSessionName(request.name()));
+  RC_ASSIGN_OR_RETURN(const std::unique_ptr<Stub> stub, SidecarOf(place));
+  v1::CaptureScreenshotRequest there = request;
+  there.set_name(place.session);
+  grpc::ClientContext context;
+  context.set_deadline(deadline);
+  const auto reader = stub->CaptureScreenshot(&context, there);
+  api_service::Screenshot shot;
+  v1::CaptureScreenshotResponse piece;
+  while (reader->Read(&piece)) {
+    shot.width_px = piece.width_px();
+    shot.height_px = piece.height_px();
+    shot.png += piece.png();
+    if (shot.png.size() <= kMaxScreenshotBytes) continue;
+    context.TryCancel();
+    reader->Finish().ok();
+    return absl::ResourceExhaustedError("the screenshot is larger than 64 MiB");
+  }
+  RC_RETURN_IF_ERROR(api_service::FromGrpcStatus(reader->Finish()));
+  return shot;
+}
+
 absl::StatusOr<std::vector<v1::Share>> NodeApi::Shares(Deadline deadline) {
   RC_ASSIGN_OR_RETURN(const auto offered, OffersOf(loop_, agent_, deadline));
   RC_ASSIGN_OR_RETURN(const auto sessions, List(deadline));

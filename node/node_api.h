@@ -31,6 +31,8 @@ class NodeApi final : public api_service::SessionApi, public api_service::Invent
                                               Deadline deadline) override;
   absl::StatusOr<v1::DeviceDefinition> Define(const v1::GetDeviceDefinitionRequest& request,
                                               Deadline deadline) override;
+  absl::StatusOr<api_service::Screenshot> Capture(const v1::CaptureScreenshotRequest& request,
+                                                  Deadline deadline) override;
 
   absl::StatusOr<v1::ServerInfo> Info(Deadline deadline) override;
   absl::StatusOr<std::vector<v1::RenderNode>> RenderNodes(Deadline deadline) override;

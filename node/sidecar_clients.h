@@ -19,6 +19,7 @@ namespace rendercar::node {
 // A pod may not make the agent hold more than this.
 inline constexpr int kMaxSidecarMessageBytes = 256 << 10;
 inline constexpr size_t kMaxSidecarSessions = 8;  // of one share
+inline constexpr size_t kMaxScreenshotBytes = size_t{64} << 20;
 inline constexpr std::chrono::milliseconds kSidecarPatience{2000};
 
 // Connects to the socket in `directory`; never follows a link out of it.

@@ -15,6 +15,7 @@ constexpr char kFooter[] =
     "  rendercarctl sessions create gpu0 --resolution=1920x1080\n"
     "  rendercarctl sessions list -o json --filter 'state=ready AND connected=false'\n"
     "  rendercarctl top\n"
+    "  rendercarctl screenshot gpu0 --file=screen.png\n"
     "  rendercarctl --socket=/run/rendercar/node.sock nodes\n"
     "  rendercarctl drain --reason 'driver update'; rendercarctl drain --end\n"
     "  qemu-system-x86_64 -m 2G $(rendercarctl define gpu0 --guest-memory=2GiB) ...\n"

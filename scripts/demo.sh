@@ -150,6 +150,8 @@ grep -E '^(GL_|SCENE)' "$run/console.log" | sed 's/^/      /'
 
 step "9 of 10: the picture on the guest's screen, compared with what the scene must look like"
 perform screenshot tests/e2e/screenshot.py "$run/qmp.sock" "$out/screen.png" --expect="$scene,$background,$angle"
+perform device-screenshot "${ctl[@]}" screenshot demo --file="$run/device.png"
+perform compare tests/e2e/screenshot.py "$run/qmp.sock" "$out/screen.png" --same-as="$run/device.png"
 
 step "10 of 10: the session's metrics, as Prometheus scrapes them"
 show "curl -s http://$metrics/metrics"

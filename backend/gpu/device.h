@@ -37,6 +37,7 @@ class Device final : public GpuDevice, private RendererClient {
   void EndBatch() override;
   void Quiesce() override;
   void Reset() override;
+  Screenshot TakeScreenshot(uint32_t head) override;
 
  private:
   // device.cc: the frame.

@@ -10,6 +10,7 @@
 #include "backend/guest/guest_memory.h"
 #include "backend/guest/virtqueue.h"
 #include "common/event_loop.h"
+#include "common/screenshot_wire.h"
 #include "common/stats_page.h"
 #include "common/unique_fd.h"
 
@@ -40,6 +41,14 @@ struct Limits {
   uint32_t requests_in_flight = 1024;       // fences among them; more wait in the queue
   uint32_t renderer_time_percent = 100;     // of the time that the renderer may be busy
   uint64_t display_bytes_per_second = 0;    // 0: no limit
+};
+
+// What a head shows now; with kPicture its pixels in sealed memory, rows without gaps.
+struct Screenshot {
+  screenshot::Outcome outcome = screenshot::Outcome::kNothing;
+  uint32_t width = 0;
+  uint32_t height = 0;
+  UniqueFd pixels;
 };
 
 class GpuDevice {
@@ -89,6 +98,9 @@ class GpuDevice {
   virtual void Quiesce() = 0;
   // RESET_DEVICE or a driver reset: Quiesce, then everything the guest made is dropped.
   virtual void Reset() = 0;
+
+  // Copies what `head` shows as the display gets it, without the cursor. Any number: from a client.
+  virtual Screenshot TakeScreenshot(uint32_t head) = 0;
 };
 
 }  // namespace rendercar::gpu

@@ -42,6 +42,8 @@ class DeviceWorker final : public gpu::QueuePort {
   // The value is GET_VRING_BASE's, else 0. InvalidArgument: the frontend broke the protocol.
   absl::StatusOr<uint32_t> Apply(wire::VhostUserMessage message);
 
+  gpu::Screenshot TakeScreenshot(uint32_t head) { return served_.device->TakeScreenshot(head); }
+
   // gpu::QueuePort
   void Complete(gpu::Queue queue, uint16_t head, uint32_t written_bytes) override;
   void OnAccepting() override { Schedule(); }

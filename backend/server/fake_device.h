@@ -19,6 +19,7 @@
 #include "backend/gpu/gpu_device.h"
 #include "backend/gpu/null_renderer.h"
 #include "backend/server/device_worker.h"
+#include "common/shared_memory.h"
 
 namespace rendercar::server {
 
@@ -75,6 +76,16 @@ class FakeDevice final : public gpu::GpuDevice {
     log_.Add("quiesce");
   }
   void Reset() override { log_.Add("reset"); }
+  // Head 0 shows one pixel, the others nothing.
+  gpu::Screenshot TakeScreenshot(uint32_t head) override {
+    gpu::Screenshot shot;
+    auto memory = CreateSealedMemory("fake", 4);
+    if (head != 0 || !memory.ok()) return shot;
+    shot.outcome = screenshot::Outcome::kPicture;
+    shot.width = shot.height = 1;
+    shot.pixels = *std::move(memory);
+    return shot;
+  }
 
  private:
   void AnswerAll() {

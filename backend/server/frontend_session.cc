@@ -253,6 +253,16 @@ absl::StatusOr<uint32_t> FrontendSession::ApplyAndWait(wire::VhostUserMessage me
   return *std::move(result);
 }
 
+void FrontendSession::TakeScreenshot(uint32_t head, ScreenshotHandler done) {
+  work_loop_.Post([work = work_, head, &loop = loop_, done = std::move(done)]() mutable {
+    gpu::Screenshot shot;
+    shot.outcome = screenshot::Outcome::kNoVm;
+    if (work->worker != nullptr) shot = work->worker->TakeScreenshot(head);
+    loop.Post(
+        [shot = std::move(shot), done = std::move(done)]() mutable { done(std::move(shot)); });
+  });
+}
+
 void FrontendSession::ApplyLater(wire::VhostUserMessage message) {
   work_loop_.Post([work = work_, message = std::move(message), &loop = loop_,
                    weak = weak_from_this()]() mutable {

@@ -35,6 +35,10 @@ class FrontendSession : public std::enable_shared_from_this<FrontendSession> {
   // Ends it from this side; on_end is not called.
   void Stop();
 
+  // What a head shows. `done` is called once, on `loop`, unless that ends before; never at once.
+  using ScreenshotHandler = absl::AnyInvocable<void(gpu::Screenshot)>;
+  void TakeScreenshot(uint32_t head, ScreenshotHandler done);
+
  private:
   // What the work thread owns; shared with tasks on its loop that may outlast the session.
   struct Work;

@@ -39,6 +39,7 @@ Server::Server(EventLoop& loop, StatsWriter& stats, DeviceFactory factory, Optio
       }) {}
 
 Server::~Server() {
+  screenshots_.reset();
   watch_.reset();
   listener_.reset();  // its path goes first: nobody should connect any more
   if (session_ != nullptr) session_->Stop();
@@ -64,6 +65,16 @@ void Server::Serve(UniqueFd socket) {
   log::Info("a frontend is connected", {{"pid", PeerPid(socket.get())}});
   session_ = FrontendSession::Create(loop_, work_loop_, stats_, factory_, std::move(socket));
   session_->Start([this](const absl::Status& why) { OnSessionEnd(why); });
+}
+
+void Server::OfferScreenshots(UnixListener listener) {
+  screenshots_ = std::make_unique<ScreenshotPort>(
+      loop_, std::move(listener), [this](uint32_t head, ScreenshotPort::Done done) {
+        if (session_ != nullptr) return session_->TakeScreenshot(head, std::move(done));
+        gpu::Screenshot none;
+        none.outcome = screenshot::Outcome::kNoVm;
+        done(std::move(none));
+      });
 }
 
 void Server::OnConnection(UniqueFd socket) {

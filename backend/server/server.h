@@ -9,6 +9,7 @@
 
 #include "backend/server/device_worker.h"
 #include "backend/server/frontend_session.h"
+#include "backend/server/screenshot_port.h"
 #include "common/accept_watch.h"
 #include "common/epoll_loop.h"
 #include "common/stats_page.h"
@@ -38,6 +39,8 @@ class Server {
   void Listen(UnixListener listener);
   // Serves the frontend at the other end of `socket`.
   void Serve(UniqueFd socket);
+  // From now on whoever connects there (own uid, root) may ask for screenshots.
+  void OfferScreenshots(UnixListener listener);
 
  private:
   void OnConnection(UniqueFd socket);
@@ -53,6 +56,7 @@ class Server {
   EpollLoop work_loop_;
   std::thread work_thread_;
   std::shared_ptr<FrontendSession> session_;
+  std::unique_ptr<ScreenshotPort> screenshots_;
 };
 
 }  // namespace rendercar::server

@@ -34,11 +34,17 @@ class ServerFixture : public testing::Test {
     });
     return std::move(pair->b);
   }
-  void ServePath(const std::string& path, bool persistent) {
+  // With `screenshots` screenshots are offered there.
+  void ServePath(const std::string& path, bool persistent, const std::string& screenshots = "") {
     auto listener = UnixListener::Listen(path);
     RC_CHECK(listener.ok(), "tests can listen");
-    StartServer({persistent}, [listener = *std::move(listener)](Server& server) mutable {
+    absl::StatusOr<UnixListener> port = UnixListener();
+    if (!screenshots.empty()) port = UnixListener::Listen(screenshots);
+    RC_CHECK(port.ok(), "tests can listen");
+    StartServer({persistent}, [listener = *std::move(listener), port = *std::move(port),
+                               offered = !screenshots.empty()](Server& server) mutable {
       server.Listen(std::move(listener));
+      if (offered) server.OfferScreenshots(std::move(port));
     });
   }
 

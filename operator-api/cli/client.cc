@@ -16,8 +16,8 @@ namespace {
 
 absl::Status FromGrpc(const grpc::Status& status, const std::string& socket) {
   if (status.ok()) return absl::OkStatus();
-  if (status.error_code() == grpc::StatusCode::UNAVAILABLE &&
-      status.error_message().find("session '") == std::string::npos) {
+  // What the server itself says has details.
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_details().empty()) {
     return absl::UnavailableError(
         absl::StrCat("the server at '", socket, "' closed the connection (", status.error_message(),
                      "); it may end just now, or refuse uid ", ::geteuid(),
@@ -99,6 +99,21 @@ absl::StatusOr<api::Session> Client::RestartRenderer(const api::RestartRendererR
   api::Session session;
   RC_RETURN_IF_ERROR(Call(*sessions_, &Sessions::RestartRenderer, request, session));
   return session;
+}
+
+absl::StatusOr<Screenshot> Client::CaptureScreenshot(const api::CaptureScreenshotRequest& request) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + timeout_);
+  const auto reader = sessions_->CaptureScreenshot(&context, request);
+  Screenshot shot;
+  api::CaptureScreenshotResponse piece;
+  while (reader->Read(&piece)) {
+    shot.width_px = piece.width_px();
+    shot.height_px = piece.height_px();
+    shot.png += piece.png();
+  }
+  RC_RETURN_IF_ERROR(FromGrpc(reader->Finish(), socket_));
+  return shot;
 }
 
 absl::Status Client::WatchSessions(

@@ -17,6 +17,12 @@ namespace rendercar::ctl {
 
 namespace api = ::rendercar::v1;
 
+struct Screenshot {
+  uint32_t width_px = 0;
+  uint32_t height_px = 0;
+  std::string png;
+};
+
 class Client {
  public:
   // Unavailable with a remedy when nobody listens at `socket`.
@@ -31,6 +37,8 @@ class Client {
       const api::GetDeviceDefinitionRequest& request);
   absl::StatusOr<api::Session> UpdateSession(const api::UpdateSessionRequest& request);
   absl::StatusOr<api::Session> RestartRenderer(const api::RestartRendererRequest& request);
+  // All pieces.
+  absl::StatusOr<Screenshot> CaptureScreenshot(const api::CaptureScreenshotRequest& request);
   // Until `told` returns false, or the server ends the call.
   absl::Status WatchSessions(const api::WatchSessionsRequest& request,
                              const std::function<bool(const api::WatchSessionsResponse&)>& told);

@@ -274,6 +274,7 @@ void AddCommands(CLI::App& app, Arguments& arguments, Command& command) {
   AddDefine(app, arguments, command);
   AddInventory(app, arguments, command);
   AddWatching(app, arguments, command);
+  AddScreenshot(app, arguments, command);
   AddSupportBundle(app, arguments, command);
   AddCommand(app, "info", "Show what runs here and which shares it has", command, Info);
 }

@@ -35,6 +35,7 @@ struct Arguments {
   std::string reason;
   std::string file;
   std::string shell = "bash";
+  uint32_t head = 0;
 };
 
 // "gpu0" or "software-0/gpu0" as the API names it.
@@ -56,6 +57,8 @@ void AddWatching(CLI::App& app, Arguments& arguments, Command& chosen);
 void AddInventory(CLI::App& app, Arguments& arguments, Command& chosen);
 // support_bundle.cc: one file for whoever helps.
 void AddSupportBundle(CLI::App& app, Arguments& arguments, Command& chosen);
+// screenshot.cc: what a screen shows, as a PNG.
+void AddScreenshot(CLI::App& app, Arguments& arguments, Command& chosen);
 // The script of `completion`, from what `app` knows.
 std::string CompletionScript(const CLI::App& app);
 

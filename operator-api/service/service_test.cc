@@ -58,6 +58,9 @@ class FakeSessions : public SessionApi {
                                               Deadline) override {
     return v1::DeviceDefinition();
   }
+  absl::StatusOr<Screenshot> Capture(const v1::CaptureScreenshotRequest&, Deadline) override {
+    return absl::FailedPreconditionError("nothing is shown");
+  }
 
   void Put(const v1::Session& session) {
     const std::lock_guard lock(mutex_);

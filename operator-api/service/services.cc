@@ -17,6 +17,7 @@ constexpr std::chrono::seconds kLongestPoll(5);
 constexpr int kMaxSessionsAPage = 1000;
 constexpr int kMaxSharesAPage = 1000;
 constexpr size_t kMaxReasonBytes = 256;
+constexpr size_t kScreenshotPieceBytes = 128 << 10;
 
 // The client's deadline, or ours when that comes first.
 Deadline DeadlineOf(const grpc::ServerContext& context) {
@@ -140,6 +141,21 @@ grpc::Status SessionService::RestartRenderer(grpc::ServerContext* context,
         RC_ASSIGN_OR_RETURN(*response, api_.RestartRenderer(*request, DeadlineOf(*context)));
         return absl::OkStatus();
       }));
+}
+
+grpc::Status SessionService::CaptureScreenshot(
+    grpc::ServerContext* context, const v1::CaptureScreenshotRequest* request,
+    grpc::ServerWriter<v1::CaptureScreenshotResponse>* writer) {
+  const auto shot = api_.Capture(*request, DeadlineOf(*context));
+  if (!shot.ok()) return ToGrpcStatus(shot.status());
+  for (size_t at = 0; at < shot->png.size(); at += kScreenshotPieceBytes) {
+    v1::CaptureScreenshotResponse piece;
+    piece.set_width_px(shot->width_px);
+    piece.set_height_px(shot->height_px);
+    piece.set_png(shot->png.substr(at, kScreenshotPieceBytes));
+    if (!writer->Write(piece)) break;  // the client has gone
+  }
+  return grpc::Status::OK;
 }
 
 grpc::Status InventoryService::GetServerInfo(grpc::ServerContext* context,

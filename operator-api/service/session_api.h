@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,12 @@
 namespace rendercar::api_service {
 
 using Deadline = std::chrono::system_clock::time_point;
+
+struct Screenshot {
+  uint32_t width_px = 0;
+  uint32_t height_px = 0;
+  std::string png;
+};
 
 // Any thread but the loop's; each blocks until it is done or the deadline has passed.
 class SessionApi {
@@ -31,6 +38,8 @@ class SessionApi {
                                                       Deadline deadline) = 0;
   virtual absl::StatusOr<v1::DeviceDefinition> Define(const v1::GetDeviceDefinitionRequest& request,
                                                       Deadline deadline) = 0;
+  virtual absl::StatusOr<Screenshot> Capture(const v1::CaptureScreenshotRequest& request,
+                                             Deadline deadline) = 0;
 };
 
 class InventoryApi {

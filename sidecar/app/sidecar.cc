@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 #include <utility>
 
 #include "common/children/launched_host.h"
@@ -84,7 +85,10 @@ bool Exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0;
 
 SessionManager::Config ManagerConfig(const Options& options) {
   SessionManager::Config config{
-      options.socket_dir, options.vmm_socket_dir, options.backend, options.limits, {}};
+      options.socket_dir, options.vmm_socket_dir, options.backend, options.limits, "", {}};
+  if (options.control_socket != kOff) {
+    config.screenshot_dir = std::filesystem::path(options.control_socket).parent_path().string();
+  }
   config.backend.stop_grace = std::chrono::milliseconds(options.stop_grace_ms);
   return config;
 }

@@ -10,6 +10,7 @@
 #include "common/version.h"
 #include "operator-api/service/api_error.h"
 #include "sidecar/control/convert.h"
+#include "sidecar/control/screen_capture.h"
 #include "sidecar/definition/render.h"
 #include "sidecar/session/memory_use.h"
 
@@ -231,6 +232,28 @@ absl::StatusOr<v1::DeviceDefinition> SidecarApi::Define(
   definition.set_text(rendered.text);
   definition.mutable_arguments()->Add(rendered.arguments.begin(), rendered.arguments.end());
   return definition;
+}
+
+absl::StatusOr<api_service::Screenshot> SidecarApi::Capture(
+    const v1::CaptureScreenshotRequest& request, Deadline deadline) {
+  RC_ASSIGN_OR_RETURN(const SessionView session, Find(request.name(), deadline));
+  const std::map<std::string, std::string> about{{"session", session.spec.name}};
+  if (session.screenshot_path.empty()) {
+    return api_service::WithReason(
+        absl::FailedPreconditionError(
+            "this session has no socket for screenshots: libvirt started it, or the path of "
+            "--control-socket leaves no room for its name"),
+        "NO_SCREENSHOT", about);
+  }
+  const auto picture = CaptureScreen(session.screenshot_path, request.head(), deadline);
+  if (absl::IsFailedPrecondition(picture.status()))
+    return api_service::WithReason(picture.status(), "NO_SCREENSHOT", about);
+  if (!picture.ok())
+    return api_service::WithReason(absl::UnavailableError(picture.status().message()),
+                                   "BACKEND_FAILED", about);
+  api_service::Screenshot shot{picture->width, picture->height, ""};
+  RC_ASSIGN_OR_RETURN(shot.png, EncodePng(*picture));
+  return shot;
 }
 
 absl::StatusOr<std::vector<ShareUse>> SidecarApi::Uses(Deadline deadline) {

@@ -44,6 +44,7 @@ struct SessionView {
   std::string socket_path;
   std::string vmm_socket_path;  // the same as the VMM's container sees it
   std::string stats_path;       // empty: none
+  std::string screenshot_path;  // where its backend is asked for screenshots; empty: nowhere
   pid_t backend_pid = 0;
   uint64_t backend_restarts = 0;
   uint64_t memory_kills = 0;  // renderers ended because the container came near its limit

@@ -7,12 +7,20 @@
 #include <utility>
 
 #include "common/share_env.h"
+#include "sidecar/config/checks.h"
 
 namespace rendercar::sidecar {
 namespace {
 
 std::string StatsPath(const SessionSpec& spec, const Share& share) {
   return share.session_dir.empty() ? "" : absl::StrCat(share.session_dir, "/", spec.name, ".stats");
+}
+
+// Empty as well where the path would be too long: a session is worth more than its screenshots.
+std::string ScreenshotPath(const std::string& directory, const SessionSpec& spec) {
+  if (directory.empty()) return "";
+  const std::string path = absl::StrCat(directory, "/", spec.name, ".screen.sock");
+  return CheckSocketPath(path).ok() ? path : "";
 }
 
 // The backend's command line.
@@ -27,6 +35,8 @@ std::vector<std::string> BackendArgv(const SessionManager::Config& config,
       argv.push_back(absl::StrCat("--render-node=", view.share.render_node));
   }
   if (view.spec.display_mode == DisplayMode::kHeadless) argv.push_back("--headless");
+  if (!view.screenshot_path.empty())
+    argv.push_back(absl::StrCat("--screenshot-socket=", view.screenshot_path));
   if (!view.stats_path.empty()) argv.push_back(absl::StrCat("--stats-path=", view.stats_path));
   if (view.spec.video_memory_bytes != 0)
     argv.push_back(absl::StrCat("--max-video-memory=", view.spec.video_memory_bytes));
@@ -42,6 +52,7 @@ SessionView NewView(const SessionManager::Config& config, SessionSpec spec, Shar
   view.socket_path = absl::StrCat(config.socket_dir, file);
   view.vmm_socket_path = absl::StrCat(config.vmm_socket_dir, file);
   view.stats_path = StatsPath(spec, share);
+  view.screenshot_path = ScreenshotPath(config.screenshot_dir, spec);
   view.create_time = std::chrono::system_clock::now();
   view.spec = std::move(spec);
   view.share = std::move(share);
@@ -83,7 +94,9 @@ SessionManager::Session::Session(SessionManager& manager, SessionSpec spec, Shar
                   *this) {}
 
 SessionManager::Session::~Session() {
+  // A backend that was killed has left them.
   if (!view_.stats_path.empty()) ::unlink(view_.stats_path.c_str());
+  if (!view_.screenshot_path.empty()) ::unlink(view_.screenshot_path.c_str());
   manager_.processes_.Remember(SessionKey(view_.spec.name), "");
 }
 

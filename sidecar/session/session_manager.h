@@ -33,6 +33,7 @@ class SessionManager {
     std::string vmm_socket_dir;  // the same as the VMM's container sees it
     std::string backend_path;
     std::vector<std::string> backend_flags;  // limits, for every session
+    std::string screenshot_dir;         // only for this process and root; empty: no screenshots
     BackendSupervisor::Config backend;  // times; argv and socket are filled in for each session
   };
   using CreateCallback = absl::AnyInvocable<void(absl::StatusOr<SessionView>)>;

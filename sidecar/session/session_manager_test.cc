@@ -26,8 +26,8 @@ class SessionManagerTest : public ::testing::Test {
  protected:
   void SetUp() override {
     Behave("good");
-    SessionManager::Config config{
-        dir_.path(), "/vmm", RENDERCAR_TEST_DIR "/fake_backend", {"--max-contexts=8"}, {}};
+    SessionManager::Config config{dir_.path(),          "/vmm", RENDERCAR_TEST_DIR "/fake_backend",
+                                  {"--max-contexts=8"}, "",     {}};
     config.backend.poll = std::chrono::milliseconds(2);
     config.backend.first_pause = std::chrono::milliseconds(1);
     manager_ = std::make_unique<SessionManager>(

@@ -21,6 +21,9 @@ except ImportError as missing:
     sys.exit(77)
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests/e2e"))
+from rendercar_e2e.picture import Picture  # noqa: E402
+
 BIN = pathlib.Path(os.environ.get("RENDERCAR_BIN", ROOT / "build/release/bin"))
 GPU_LOAD = pathlib.Path(os.environ.get("RENDERCAR_GPU_LOAD", ROOT / "build/release/test/gpu-load"))
 SESSIONS, INVENTORY = "rendercar.v1.SessionService", "rendercar.v1.InventoryService"
@@ -190,6 +193,22 @@ class ApiTest(unittest.TestCase):
         self.assertIn("synced", self.ctl("watch", "--count=2"))
         self.assertIn("VM connected:", self.ctl("sessions", "get", f"{self.share}/gpu0", socket=self.node_socket))
         self.ctl("sessions", "get", "nobody", code=69)
+
+    def test_a_screenshot_is_a_png_of_what_the_guest_shows(self):
+        for name, socket in (("gpu0", self.socket), (f"{self.share}/gpu0", self.node_socket)):
+            path = self.dir / f"{socket.name}.png"
+            self.assertEqual(self.ctl("screenshot", name, f"--file={path}", socket=socket), f"{path} (128 x 96)\n")
+            picture = Picture.from_file(path)
+            self.assertEqual((picture.width, picture.height), (128, 96))
+            self.assertEqual(len(picture.colours_in(0, 0, 128, 96)), 1)  # of one colour, as gpu-load draws
+            self.ctl("screenshot", name, f"--file={path}", socket=socket, code=73)
+        pieces = list(self.node.call(SESSIONS, "CaptureScreenshot", name=self.name))
+        self.assertEqual({(piece.width_px, piece.height_px) for piece in pieces}, {(128, 96)})
+        self.assertTrue(b"".join(piece.png for piece in pieces).startswith(b"\x89PNG"))
+        self.ctl("screenshot", "gpu0", "--head=1", code=73)
+        with self.assertRaises(grpc.RpcError) as caught:
+            list(self.node.call(SESSIONS, "CaptureScreenshot", name=self.name, head=15))
+        self.assertEqual(reflection.error_info(caught.exception), ("NO_SCREENSHOT", "rendercar.dev"))
 
     def test_a_support_bundle_is_a_tar_of_what_helps(self):
         path = self.dir / "bundle.tar"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Saves what a QEMU shows as a PNG, and checks it against a computed scene if asked.
 
-usage: screenshot.py QMP_SOCKET OUTPUT.png [--expect=cube,BACKGROUND,ANGLE]
+usage: screenshot.py QMP_SOCKET OUTPUT.png [--expect=cube,BACKGROUND,ANGLE] [--same-as=OTHER.png]
 Exit code 1 if the picture is not the expected one within the time that the guest may need.
 SPDX-License-Identifier: Apache-2.0
 """
@@ -33,6 +33,7 @@ def main():
     parser.add_argument("qmp_socket")
     parser.add_argument("output")
     parser.add_argument("--expect", metavar="SCENE")
+    parser.add_argument("--same-as", metavar="OTHER.png")
     arguments = parser.parse_args()
     deadline = time.monotonic() + WAIT_S
     with tempfile.TemporaryDirectory() as folder:
@@ -52,7 +53,10 @@ def main():
     if arguments.expect:
         print(f"{arguments.output}: {picture.width}x{picture.height}, {wrong:.2%} of the sampled pixels differ from "
               f"the computed {arguments.expect.split(',')[0]} ({EDGE_SHARE:.0%} is allowed, at edges)")
-    return 0 if wrong <= EDGE_SHARE else 1
+    same = not arguments.same_as or picture == Picture.from_file(arguments.same_as)
+    if arguments.same_as:
+        print(f"{arguments.output}: {'the same as' if same else 'differs from'} {arguments.same_as}, pixel by pixel")
+    return 0 if wrong <= EDGE_SHARE and same else 1
 
 
 if __name__ == "__main__":

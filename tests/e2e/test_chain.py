@@ -22,6 +22,7 @@ class Chain(unittest.TestCase):
         done = self.run_demo(programs)
         self.assertEqual(done.returncode, 0, done.stdout)
         self.assertRegex(done.stdout, r"(?m)^GL_RENDERER: virgl")
+        self.assertRegex(done.stdout, r"the same as .*device.png, pixel by pixel")
         self.assertRegex(done.stdout, r'rendercar_backend_up\{.*\} 1')
         self.assertRegex(done.stdout, r"(?m)^The picture: build/demo/screen.png")
 
