@@ -12,6 +12,7 @@
 #include "common/grpc/unix_grpc_server.h"
 #include "common/program.h"
 #include "node/agent.h"
+#include "node/api_server.h"
 #include "node/config_source.h"
 #include "node/hangup_signal.h"
 #include "node/metrics_server.h"
@@ -22,7 +23,6 @@
 #include "node/one_shot.h"
 #include "node/session_collector.h"
 #include "node/session_state_collector.h"
-#include "operator-api/service/services.h"
 
 namespace rendercar::node {
 namespace {
@@ -43,8 +43,7 @@ struct Flags {
   std::optional<std::string> resource;
   std::string metrics_address = "127.0.0.1:9464";
   std::string kubevirt_node_hook;  // empty: none
-  std::string api_socket;          // empty: no API
-  std::vector<uid_t> api_uids;
+  ApiFlags api;
   bool one_shot = false;
   bool check_config = false;
   bool print_config = false;
@@ -98,18 +97,6 @@ void AddPlaceFlags(CLI::App& app, Flags& flags) {
          "metrics")
       ->envname("RENDERCAR_NODE_METRICS_ADDRESS")
       ->option_text("ADDRESS");
-}
-
-void AddApiFlags(CLI::App& app, Flags& flags) {
-  app.add_option("--api-socket", flags.api_socket,
-                 "Serve the API (rendercarctl) on this unix socket, usually "
-                 "/run/rendercar/node.sock; without it there is none")
-      ->envname("RENDERCAR_NODE_API_SOCKET")
-      ->option_text("PATH");
-  app.add_option("--api-uid", flags.api_uids,
-                 "A uid that may use the API beside root and the agent's own; repeatable")
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->option_text("UID");
 }
 
 void AddConfigFlags(CLI::App& app, Flags& flags) {
@@ -182,8 +169,7 @@ class Daemon {
         sessions_(std::make_shared<SessionCollector>(flags.places.session_root, agent_.users(),
                                                      flags.places.proc)),
         api_(loop_, agent_, flags.places.session_root, flags.metrics_address),
-        session_service_(api_),
-        inventory_service_(api_) {}
+        api_server_(loop_, api_, flags.api) {}
   ~Daemon() {
     if (api_stopper_.joinable()) api_stopper_.join();
   }
@@ -191,7 +177,7 @@ class Daemon {
   absl::Status Run() {
     RC_RETURN_IF_ERROR(ServeMetrics());
     RC_RETURN_IF_ERROR(ServeNodeHook());
-    RC_RETURN_IF_ERROR(ServeApi());
+    RC_RETURN_IF_ERROR(api_server_.Start());
     const absl::Status started = agent_.Start();
     if (started.ok()) {
       source_.Watch(loop_, [this](const absl::StatusOr<Config>& config) { Reconfigure(config); });
@@ -199,7 +185,7 @@ class Daemon {
       agent_.Stop([this] { loop_.Quit(); });
     }
     loop_.Run();
-    api_server_.reset();
+    api_server_.Reset();
     server_.reset();
     if (node_hook_server_) node_hook_server_->Shutdown(kHookGrace);
     return started;
@@ -222,14 +208,6 @@ class Daemon {
     log::Info("serving KubeVirt's node hooks", {{"socket", flags_.kubevirt_node_hook}});
     return absl::OkStatus();
   }
-  absl::Status ServeApi() {
-    if (flags_.api_socket.empty()) return absl::OkStatus();
-    RC_ASSIGN_OR_RETURN(api_server_,
-                        UnixGrpcServer::Start(loop_, flags_.api_socket, {flags_.api_uids},
-                                              {&session_service_, &inventory_service_}));
-    log::Info("serving the API", {{"socket", flags_.api_socket}});
-    return absl::OkStatus();
-  }
   void Stop(int signal) {
     if (std::exchange(stopping_, true)) return;
     log::Info("stopping", {{"signal", signal}});
@@ -239,8 +217,7 @@ class Daemon {
   // Handlers wait for the loop, so they end while it still runs.
   void EndApi() {
     api_stopper_ = std::thread([this] {
-      session_service_.StopWatches();
-      if (api_server_ != nullptr) api_server_->Shutdown(std::chrono::seconds(1));
+      api_server_.Shutdown(std::chrono::seconds(1));
       loop_.Quit();
     });
   }
@@ -262,12 +239,10 @@ class Daemon {
   NodeHookService node_hook_;
   std::unique_ptr<UnixGrpcServer> node_hook_server_;
   NodeApi api_;
-  api_service::SessionService session_service_;
-  api_service::InventoryService inventory_service_;
+  ApiServer api_server_;
   std::shared_ptr<SessionStateCollector> states_ = std::make_shared<SessionStateCollector>([this] {
     return api_.List(std::chrono::system_clock::now() + kScrapePatience).value_or(NoSessions());
   });
-  std::unique_ptr<UnixGrpcServer> api_server_;
   std::thread api_stopper_;
   bool stopping_ = false;
 };
@@ -279,7 +254,7 @@ int Main(int argc, char** argv) {
   Flags flags;
   AddPlaceFlags(app, flags);
   AddConfigFlags(app, flags);
-  AddApiFlags(app, flags);
+  AddApiFlags(app, flags.api);
   if (const auto exit = program.Parse(argc, argv)) return static_cast<int>(*exit);
   ClearNone(flags.places);
   ConfigSource source(flags.config_path, [&flags](Config& config) { Override(flags, config); });

@@ -41,8 +41,10 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (arguments.socket.empty()) arguments.socket = rendercar::ctl::DefaultSocket();
-  auto client =
-      rendercar::ctl::Client::Connect(arguments.socket, std::chrono::seconds(arguments.timeout_s));
+  const std::chrono::seconds timeout(arguments.timeout_s);
+  auto client = arguments.tls.address.empty()
+                    ? rendercar::ctl::Client::Connect(arguments.socket, timeout)
+                    : rendercar::ctl::Client::Connect(arguments.tls, timeout);
   if (!client.ok()) return rendercar::Fail(kName, client.status());
   const absl::Status status = command(*client, arguments);
   return status.ok() ? 0 : rendercar::Fail(kName, status);

@@ -12,7 +12,7 @@ build_packages=(
   nlohmann-json3-dev pkg-config prometheus-cpp-dev protobuf-compiler protobuf-compiler-grpc umockdev edid-decode
 )
 run_packages=(
-  binutils busybox-static ca-certificates cpio curl dpkg-dev file git kmod libegl-mesa0 libgl1-mesa-dri python3 python3-grpcio python3-protobuf
+  binutils busybox-static ca-certificates cpio curl dpkg-dev file git kmod libegl-mesa0 libgl1-mesa-dri openssl python3 python3-grpcio python3-protobuf
   python3-jsonschema python3-yaml
   xz-utils zstd
 )

@@ -4,9 +4,13 @@
 
 #include <fcntl.h>
 #include <grpcpp/client_context.h>
+#include <grpcpp/create_channel.h>
 #include <grpcpp/create_channel_posix.h>
+#include <grpcpp/security/credentials.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <iterator>
 #include <utility>
 
 #include "common/unix_socket.h"
@@ -14,19 +18,35 @@
 namespace rendercar::ctl {
 namespace {
 
-absl::Status FromGrpc(const grpc::Status& status, const std::string& socket) {
+absl::StatusOr<std::string> ReadPem(const std::string& flag, const std::string& path) {
+  std::ifstream file(path);
+  std::string text(std::istreambuf_iterator<char>(file), {});
+  if (!text.empty()) return text;
+  return absl::InvalidArgumentError(
+      absl::StrCat("cannot read ", flag, "='", path, "'; --address needs --ca, --cert and --key"));
+}
+
+}  // namespace
+
+absl::Status Client::FromGrpc(const grpc::Status& status) const {
   if (status.ok()) return absl::OkStatus();
   // What the server itself says has details.
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_details().empty()) {
-    return absl::UnavailableError(
-        absl::StrCat("the server at '", socket, "' closed the connection (", status.error_message(),
-                     "); it may end just now, or refuse uid ", ::geteuid(),
-                     " (allow it with rendercar-sidecar --allow-uid); its log tells"));
+    return absl::UnavailableError(absl::StrCat(
+        where_, " closed the connection (", status.error_message(), "); ", hint_));
   }
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
 }
 
-}  // namespace
+absl::StatusOr<Client> Client::Connect(const TlsTarget& target, std::chrono::seconds timeout) {
+  grpc::SslCredentialsOptions options;
+  RC_ASSIGN_OR_RETURN(options.pem_root_certs, ReadPem("--ca", target.ca));
+  RC_ASSIGN_OR_RETURN(options.pem_cert_chain, ReadPem("--cert", target.certificate));
+  RC_ASSIGN_OR_RETURN(options.pem_private_key, ReadPem("--key", target.key));
+  return Client(absl::StrCat("the server at '", target.address, "'"),
+                "does it listen there, and do --ca, --cert and --key fit it? Its log tells",
+                grpc::CreateChannel(target.address, grpc::SslCredentials(options)), timeout);
+}
 
 absl::StatusOr<Client> Client::Connect(const std::string& socket, std::chrono::seconds timeout) {
   absl::StatusOr<UniqueFd> fd = ConnectUnix(socket);
@@ -39,7 +59,11 @@ absl::StatusOr<Client> Client::Connect(const std::string& socket, std::chrono::s
   }
   if (::fcntl(fd->get(), F_SETFL, O_NONBLOCK) != 0) return ErrnoStatus(errno, "fcntl");
   auto channel = grpc::CreateInsecureChannelFromFd("localhost", fd->Release());
-  return Client(socket, channel, timeout);
+  return Client(absl::StrCat("the server at '", socket, "'"),
+                absl::StrCat("it may end just now, or refuse uid ", ::geteuid(),
+                             " (allow it with rendercar-sidecar --allow-uid or rendercar-node "
+                             "--api-uid); its log tells"),
+                channel, timeout);
 }
 
 template <typename Stub, typename Request, typename Response>
@@ -49,7 +73,7 @@ absl::Status Client::Call(Stub& stub,
                           const Request& request, Response& response) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + timeout_);
-  return FromGrpc((stub.*method)(&context, request, &response), socket_);
+  return FromGrpc((stub.*method)(&context, request, &response));
 }
 
 absl::StatusOr<api::Session> Client::CreateSession(const api::CreateSessionRequest& request) {
@@ -112,7 +136,7 @@ absl::StatusOr<Screenshot> Client::CaptureScreenshot(const api::CaptureScreensho
     shot.height_px = piece.height_px();
     shot.png += piece.png();
   }
-  RC_RETURN_IF_ERROR(FromGrpc(reader->Finish(), socket_));
+  RC_RETURN_IF_ERROR(FromGrpc(reader->Finish()));
   return shot;
 }
 
@@ -129,7 +153,7 @@ absl::Status Client::WatchSessions(
     reader->Finish().ok();
     return absl::OkStatus();
   }
-  return FromGrpc(reader->Finish(), socket_);
+  return FromGrpc(reader->Finish());
 }
 
 absl::StatusOr<api::ServerInfo> Client::GetServerInfo() {

@@ -17,6 +17,14 @@ namespace rendercar::ctl {
 
 namespace api = ::rendercar::v1;
 
+// A node agent's --api-address, with the files (PEM) that it takes to talk to it.
+struct TlsTarget {
+  std::string address;  // HOST:PORT
+  std::string ca;       // who signs the server's certificate
+  std::string certificate;
+  std::string key;
+};
+
 struct Screenshot {
   uint32_t width_px = 0;
   uint32_t height_px = 0;
@@ -27,6 +35,8 @@ class Client {
  public:
   // Unavailable with a remedy when nobody listens at `socket`.
   static absl::StatusOr<Client> Connect(const std::string& socket, std::chrono::seconds timeout);
+  // By mutual TLS; who does not listen is told at the first call.
+  static absl::StatusOr<Client> Connect(const TlsTarget& target, std::chrono::seconds timeout);
 
   absl::StatusOr<api::Session> CreateSession(const api::CreateSessionRequest& request);
   absl::StatusOr<api::Session> GetSession(const api::GetSessionRequest& request);
@@ -49,24 +59,26 @@ class Client {
   absl::StatusOr<api::ListSharesResponse> ListShares();
   absl::StatusOr<api::ServerInfo> Drain(const api::DrainRequest& request);
 
-  const std::string& socket() const { return socket_; }
-
  private:
   using Sessions = api::SessionService::Stub;
   using Inventory = api::InventoryService::Stub;
 
-  Client(std::string socket, const std::shared_ptr<grpc::Channel>& channel,
+  // `where`: "the server at X"; `hint`: what may be wrong when it does not answer.
+  Client(std::string where, std::string hint, const std::shared_ptr<grpc::Channel>& channel,
          std::chrono::seconds timeout)
-      : socket_(std::move(socket)),
+      : where_(std::move(where)),
+        hint_(std::move(hint)),
         sessions_(api::SessionService::NewStub(channel)),
         inventory_(api::InventoryService::NewStub(channel)),
         timeout_(timeout) {}
+  absl::Status FromGrpc(const grpc::Status& status) const;
   template <typename Stub, typename Request, typename Response>
   absl::Status Call(Stub& stub,
                     grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                     const Request& request, Response& response);
 
-  std::string socket_;
+  std::string where_;
+  std::string hint_;
   std::unique_ptr<Sessions> sessions_;
   std::unique_ptr<Inventory> inventory_;
   std::chrono::seconds timeout_;

@@ -253,6 +253,19 @@ void AddGlobalFlags(CLI::App& app, Arguments& arguments) {
                      kNodeSocket + " where only that exists]")
       ->envname("RENDERCAR_SOCKET")
       ->option_text("PATH");
+  app.add_option("--address", arguments.tls.address,
+                 "HOST:PORT of a node agent instead of its socket, by mutual TLS")
+      ->envname("RENDERCAR_ADDRESS")
+      ->option_text("ADDRESS");
+  app.add_option("--ca", arguments.tls.ca, "Who signs the server's certificate (PEM)")
+      ->envname("RENDERCAR_CA")
+      ->option_text("FILE");
+  app.add_option("--cert", arguments.tls.certificate, "Your certificate (PEM)")
+      ->envname("RENDERCAR_CERT")
+      ->option_text("FILE");
+  app.add_option("--key", arguments.tls.key, "Its key (PEM)")
+      ->envname("RENDERCAR_KEY")
+      ->option_text("FILE");
   app.add_option("-o,--output", arguments.output, "table, json or yaml [table]")
       ->transform(CLI::CheckedTransformer(outputs))
       ->option_text("FORMAT");

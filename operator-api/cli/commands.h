@@ -15,6 +15,7 @@ namespace rendercar::ctl {
 // Everything that flags and arguments say.
 struct Arguments {
   std::string socket;
+  TlsTarget tls;  // instead of `socket` where it has an address
   OutputFormat output = OutputFormat::kTable;
   uint32_t timeout_s = 30;
   std::string session;

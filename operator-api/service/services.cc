@@ -24,6 +24,16 @@ Deadline DeadlineOf(const grpc::ServerContext& context) {
   return std::min(context.deadline(), std::chrono::system_clock::now() + kLongestCall);
 }
 
+absl::Status Check(const grpc::ServerContext& context, const RolePolicy& roles, Role needed) {
+  const Role role = roles.RoleOf(context.auth_context().get());
+  if (role == Role::kChange || (role == Role::kRead && needed == Role::kRead))
+    return absl::OkStatus();
+  return WithReason(absl::PermissionDeniedError(role == Role::kRead
+                                                    ? "this certificate's role is for reading only"
+                                                    : "this certificate has no role here"),
+                    "ROLE_NOT_ALLOWED");
+}
+
 template <typename T>
 grpc::Status Give(absl::StatusOr<T> result, T& response) {
   if (result.ok()) response = *std::move(result);
@@ -78,13 +88,16 @@ absl::Status ListInto(InventoryApi& api, const v1::ListSharesRequest& request, D
 
 }  // namespace
 
-SessionService::SessionService(SessionApi& api)
+SessionService::SessionService(SessionApi& api, RolePolicy roles)
     : api_(api),
+      roles_(std::move(roles)),
       watch_([this] { return api_.List(std::chrono::system_clock::now() + kLongestPoll); }) {}
 
 grpc::Status SessionService::CreateSession(grpc::ServerContext* context,
                                            const v1::CreateSessionRequest* request,
                                            v1::Session* response) {
+  if (const auto status = Check(*context, roles_, Role::kChange); !status.ok())
+    return ToGrpcStatus(status);
   return ToGrpcStatus(cache_.Once(request->request_id(), "CreateSession", *request, *response, [&] {
     RC_ASSIGN_OR_RETURN(*response, api_.Create(*request, DeadlineOf(*context)));
     return absl::OkStatus();
@@ -94,18 +107,24 @@ grpc::Status SessionService::CreateSession(grpc::ServerContext* context,
 grpc::Status SessionService::GetSession(grpc::ServerContext* context,
                                         const v1::GetSessionRequest* request,
                                         v1::Session* response) {
+  if (const auto status = Check(*context, roles_, Role::kRead); !status.ok())
+    return ToGrpcStatus(status);
   return Give(api_.Get(request->name(), DeadlineOf(*context)), *response);
 }
 
 grpc::Status SessionService::ListSessions(grpc::ServerContext* context,
                                           const v1::ListSessionsRequest* request,
                                           v1::ListSessionsResponse* response) {
+  if (const auto status = Check(*context, roles_, Role::kRead); !status.ok())
+    return ToGrpcStatus(status);
   return ToGrpcStatus(ListInto(api_, *request, DeadlineOf(*context), *response));
 }
 
 grpc::Status SessionService::DeleteSession(grpc::ServerContext* context,
                                            const v1::DeleteSessionRequest* request,
                                            google::protobuf::Empty* response) {
+  if (const auto status = Check(*context, roles_, Role::kChange); !status.ok())
+    return ToGrpcStatus(status);
   return ToGrpcStatus(cache_.Once(request->request_id(), "DeleteSession", *request, *response,
                                   [&] { return api_.Delete(*request, DeadlineOf(*context)); }));
 }
@@ -113,12 +132,16 @@ grpc::Status SessionService::DeleteSession(grpc::ServerContext* context,
 grpc::Status SessionService::GetDeviceDefinition(grpc::ServerContext* context,
                                                  const v1::GetDeviceDefinitionRequest* request,
                                                  v1::DeviceDefinition* response) {
+  if (const auto status = Check(*context, roles_, Role::kRead); !status.ok())
+    return ToGrpcStatus(status);
   return Give(api_.Define(*request, DeadlineOf(*context)), *response);
 }
 
 grpc::Status SessionService::WatchSessions(grpc::ServerContext* context,
                                            const v1::WatchSessionsRequest* request,
                                            grpc::ServerWriter<v1::WatchSessionsResponse>* writer) {
+  if (const auto status = Check(*context, roles_, Role::kRead); !status.ok())
+    return ToGrpcStatus(status);
   return ToGrpcStatus(watch_.Run(
       *request, [&](const v1::WatchSessionsResponse& change) { return writer->Write(change); },
       [&] { return context->IsCancelled(); }));
@@ -127,6 +150,8 @@ grpc::Status SessionService::WatchSessions(grpc::ServerContext* context,
 grpc::Status SessionService::UpdateSession(grpc::ServerContext* context,
                                            const v1::UpdateSessionRequest* request,
                                            v1::Session* response) {
+  if (const auto status = Check(*context, roles_, Role::kChange); !status.ok())
+    return ToGrpcStatus(status);
   return ToGrpcStatus(cache_.Once(request->request_id(), "UpdateSession", *request, *response, [&] {
     RC_ASSIGN_OR_RETURN(*response, api_.Update(*request, DeadlineOf(*context)));
     return absl::OkStatus();
@@ -136,6 +161,8 @@ grpc::Status SessionService::UpdateSession(grpc::ServerContext* context,
 grpc::Status SessionService::RestartRenderer(grpc::ServerContext* context,
                                              const v1::RestartRendererRequest* request,
                                              v1::Session* response) {
+  if (const auto status = Check(*context, roles_, Role::kChange); !status.ok())
+    return ToGrpcStatus(status);
   return ToGrpcStatus(
       cache_.Once(request->request_id(), "RestartRenderer", *request, *response, [&] {
         RC_ASSIGN_OR_RETURN(*response, api_.RestartRenderer(*request, DeadlineOf(*context)));
@@ -146,6 +173,8 @@ grpc::Status SessionService::RestartRenderer(grpc::ServerContext* context,
 grpc::Status SessionService::CaptureScreenshot(
     grpc::ServerContext* context, const v1::CaptureScreenshotRequest* request,
     grpc::ServerWriter<v1::CaptureScreenshotResponse>* writer) {
+  if (const auto status = Check(*context, roles_, Role::kChange); !status.ok())
+    return ToGrpcStatus(status);
   const auto shot = api_.Capture(*request, DeadlineOf(*context));
   if (!shot.ok()) return ToGrpcStatus(shot.status());
   for (size_t at = 0; at < shot->png.size(); at += kScreenshotPieceBytes) {
@@ -161,12 +190,16 @@ grpc::Status SessionService::CaptureScreenshot(
 grpc::Status InventoryService::GetServerInfo(grpc::ServerContext* context,
                                              const v1::GetServerInfoRequest* /*request*/,
                                              v1::ServerInfo* response) {
+  if (const auto status = Check(*context, roles_, Role::kRead); !status.ok())
+    return ToGrpcStatus(status);
   return Give(api_.Info(DeadlineOf(*context)), *response);
 }
 
 grpc::Status InventoryService::ListRenderNodes(grpc::ServerContext* context,
                                                const v1::ListRenderNodesRequest* /*request*/,
                                                v1::ListRenderNodesResponse* response) {
+  if (const auto status = Check(*context, roles_, Role::kRead); !status.ok())
+    return ToGrpcStatus(status);
   auto nodes = api_.RenderNodes(DeadlineOf(*context));
   if (nodes.ok()) response->mutable_render_nodes()->Assign(nodes->begin(), nodes->end());
   return ToGrpcStatus(nodes.status());
@@ -175,11 +208,15 @@ grpc::Status InventoryService::ListRenderNodes(grpc::ServerContext* context,
 grpc::Status InventoryService::ListShares(grpc::ServerContext* context,
                                           const v1::ListSharesRequest* request,
                                           v1::ListSharesResponse* response) {
+  if (const auto status = Check(*context, roles_, Role::kRead); !status.ok())
+    return ToGrpcStatus(status);
   return ToGrpcStatus(ListInto(api_, *request, DeadlineOf(*context), *response));
 }
 
 grpc::Status InventoryService::Drain(grpc::ServerContext* context, const v1::DrainRequest* request,
                                      v1::ServerInfo* response) {
+  if (const auto status = Check(*context, roles_, Role::kChange); !status.ok())
+    return ToGrpcStatus(status);
   if (request->reason().size() > kMaxReasonBytes) {
     return ToGrpcStatus(
         BadField("reason", absl::StrCat("is longer than ", kMaxReasonBytes, " bytes")));

@@ -4,7 +4,9 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
 
+#include "common/grpc/tls_grpc_server.h"
 #include "operator-api/service/request_cache.h"
 #include "operator-api/service/session_api.h"
 #include "operator-api/service/session_watch.h"
@@ -13,10 +15,11 @@
 
 namespace rendercar::api_service {
 
+// Both services look at the role of who asks (common/grpc/tls_grpc_server.h) before anything else.
 class SessionService final : public v1::SessionService::Service {
  public:
   // `api` outlives this object.
-  explicit SessionService(SessionApi& api);
+  explicit SessionService(SessionApi& api, RolePolicy roles = {});
 
   // Ends every watch, so that the server can be shut down.
   void StopWatches() { watch_.Stop(); }
@@ -45,6 +48,7 @@ class SessionService final : public v1::SessionService::Service {
 
  private:
   SessionApi& api_;
+  const RolePolicy roles_;
   SessionWatch watch_;
   RequestCache cache_;
 };
@@ -52,7 +56,8 @@ class SessionService final : public v1::SessionService::Service {
 class InventoryService final : public v1::InventoryService::Service {
  public:
   // `api` outlives this object.
-  explicit InventoryService(InventoryApi& api) : api_(api) {}
+  explicit InventoryService(InventoryApi& api, RolePolicy roles = {})
+      : api_(api), roles_(std::move(roles)) {}
 
   grpc::Status GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest* request,
                              v1::ServerInfo* response) override;
@@ -66,6 +71,7 @@ class InventoryService final : public v1::InventoryService::Service {
 
  private:
   InventoryApi& api_;
+  const RolePolicy roles_;
 };
 
 }  // namespace rendercar::api_service

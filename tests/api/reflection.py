@@ -31,11 +31,15 @@ def reflection_messages():
 class Client:
     """Services and messages by name, over one channel."""
 
-    def __init__(self, socket):
-        self.channel = grpc.insecure_channel(f"unix:{socket}", options=[("grpc.default_authority", "localhost")])
+    def __init__(self, socket, channel=None):
+        self.channel = channel or grpc.insecure_channel(f"unix:{socket}", options=[("grpc.default_authority", "localhost")])
         self.request, self.response = reflection_messages()
         self.pool = descriptor_pool.DescriptorPool()
         self.files = {}
+
+    @classmethod
+    def over(cls, channel):
+        return cls(None, channel)
 
     def ask(self, **what):
         call = self.channel.stream_stream(f"/{SERVICE}/ServerReflectionInfo", self.request.SerializeToString, self.response.FromString)
