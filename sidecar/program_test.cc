@@ -118,6 +118,7 @@ TEST_F(ProgramTest, sessions_are_made_shown_defined_and_deleted_by_rendercarctl)
   EXPECT_THAT(Ctl("define gpu0 -o json").output, HasSubstr("\"-device\""));
   EXPECT_THAT(Ctl("info").output, HasSubstr("hand-0  software  no limit      gpu0"));
   EXPECT_THAT(Ctl("info").output, HasSubstr("RenderNodeNotOpenable  pass"));
+  EXPECT_THAT(Ctl("preflight").output, HasSubstr("RenderNodeNotOpenable  pass"));
   EXPECT_EQ(Ctl("sessions delete gpu0").code, 0);
   EXPECT_THAT(Ctl("sessions list -o json").output, HasSubstr("\"sessions\": []"));
 }

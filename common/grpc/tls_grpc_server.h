@@ -41,8 +41,7 @@ class TlsGrpcServer {
   // does not know, gets no answer but a refusal. `services` and `roles` outlive the server.
   // InvalidArgument or NotFound, in words, for addresses and files that are no good.
   static absl::StatusOr<std::unique_ptr<TlsGrpcServer>> Start(
-      const Options& options, const RolePolicy& roles,
-      const std::vector<grpc::Service*>& services);
+      const Options& options, const RolePolicy& roles, const std::vector<grpc::Service*>& services);
   ~TlsGrpcServer();
 
   int port() const { return port_; }

@@ -32,8 +32,8 @@ absl::Status Client::FromGrpc(const grpc::Status& status) const {
   if (status.ok()) return absl::OkStatus();
   // What the server itself says has details.
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_details().empty()) {
-    return absl::UnavailableError(absl::StrCat(
-        where_, " closed the connection (", status.error_message(), "); ", hint_));
+    return absl::UnavailableError(
+        absl::StrCat(where_, " closed the connection (", status.error_message(), "); ", hint_));
   }
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
 }

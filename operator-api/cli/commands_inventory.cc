@@ -1,5 +1,8 @@
 // nodes, shares, drain, renderer restart.
 // SPDX-License-Identifier: Apache-2.0
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
 #include <ctime>
 
 #include "operator-api/cli/commands.h"
@@ -17,6 +20,20 @@ absl::Status ListShares(Client& client, const Arguments& arguments) {
   RC_ASSIGN_OR_RETURN(const auto shares, client.ListShares());
   Print(arguments, shares, [&] { return ShareTable(shares); });
   return absl::OkStatus();
+}
+
+absl::Status Preflight(Client& client, const Arguments& arguments) {
+  RC_ASSIGN_OR_RETURN(const auto info, client.GetServerInfo());
+  if (info.preflight().empty()) {
+    return absl::UnimplementedError(
+        "this server checks nothing; ask the sidecar of a VM's pod (--socket)");
+  }
+  Print(arguments, info, [&] { return PreflightTable(info); });
+  const auto failed = std::count_if(
+      info.preflight().begin(), info.preflight().end(),
+      [](const auto& check) { return check.result() == api::PreflightCheck::RESULT_FAIL; });
+  if (failed == 0) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat(failed, " of the checks above failed"));
 }
 
 absl::Status Drain(Client& client, const Arguments& arguments) {
@@ -41,6 +58,8 @@ absl::Status RestartRenderer(Client& client, const Arguments& arguments) {
 void AddInventory(CLI::App& app, Arguments& arguments, Command& chosen) {
   AddCommand(app, "nodes", "List GPUs and how they are", chosen, ListNodes);
   AddCommand(app, "shares", "List shares and who has them", chosen, ListShares);
+  AddCommand(app, "preflight", "Check what a VM needs; exit code 69 if it fails", chosen,
+             Preflight);
   CLI::App* drain =
       AddCommand(app, "drain", "Start nothing new here; what runs goes on", chosen, Drain);
   drain->add_flag("--end", arguments.end_drain, "End the drain");

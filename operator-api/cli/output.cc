@@ -273,10 +273,15 @@ std::string InfoDetails(const api::ServerInfo& info) {
     shares.push_back({share.id(), share.render_node(), Bytes(share.video_memory_limit_bytes()),
                       share.session().empty() ? "-" : LastPart(share.session())});
   }
+  return text + "\n" + Table(shares) +
+         (info.preflight().empty() ? "" : "\n" + PreflightTable(info));
+}
+
+std::string PreflightTable(const api::ServerInfo& info) {
   Rows checks{{"PREFLIGHT", "RESULT", "SENTENCE"}};
   for (const api::PreflightCheck& check : info.preflight())
     checks.push_back({check.reason(), Result(check), check.sentence()});
-  return text + "\n" + Table(shares) + (info.preflight().empty() ? "" : "\n" + Table(checks));
+  return Table(checks);
 }
 
 }  // namespace rendercar::ctl

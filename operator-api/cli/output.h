@@ -29,6 +29,7 @@ std::string Age(int64_t seconds);
 std::string SessionTable(const v1::ListSessionsResponse& list, int64_t now_seconds);
 std::string SessionDetails(const v1::Session& session, int64_t now_seconds);
 std::string InfoDetails(const v1::ServerInfo& info);
+std::string PreflightTable(const v1::ServerInfo& info);
 std::string RenderNodeTable(const v1::ListRenderNodesResponse& list);
 std::string ShareTable(const v1::ListSharesResponse& list);
 // One line: "12:00:05  ADDED     gpu0  ready  ...".
