@@ -28,7 +28,7 @@ ProbeOptions Real(const std::string& cache_dir) {
 
 // An executable script in `dir`.
 std::string Script(const TempDir& dir, const std::string& body) {
-  const std::string path = dir / "program";
+  std::string path = dir / "program";
   std::ofstream(path) << "#!/bin/sh\n" << body << "\n";
   ::chmod(path.c_str(), 0755);
   return path;

@@ -188,9 +188,9 @@ absl::Status ProcessRenderer::Submit(const gpu::RenderCommand& command, gpu::Com
                                      const gpu::Timeline& timeline, uint64_t token) {
   if (!running()) return absl::UnavailableError("no renderer runs");
   SendDeferred();
-  const absl::Status written =
-      deferred_.empty() ? link_->Write(command, completion, timeline, token)
-                        : absl::ResourceExhaustedError("records wait for room in the ring");
+  absl::Status written = deferred_.empty()
+                             ? link_->Write(command, completion, timeline, token)
+                             : absl::ResourceExhaustedError("records wait for room in the ring");
   if (written.ok()) {
     ArmWatchdog();
   } else if (absl::IsResourceExhausted(written)) {

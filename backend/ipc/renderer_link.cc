@@ -20,7 +20,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-absl::Status Broken(std::string what) {
+absl::Status Broken(const std::string& what) {
   return absl::DataLossError(absl::StrCat("the renderer ", what));
 }
 
@@ -134,7 +134,7 @@ absl::Status RendererLink::WriteInternal(RecordType type, uint64_t value) {
 
 absl::Status RendererLink::Collect(std::deque<LinkEvent>& events) {
   const size_t before = events.size();
-  const absl::Status collected = completions_.Collect(commands_, in_flight_, events);
+  absl::Status collected = completions_.Collect(commands_, in_flight_, events);
   if (exports_.empty()) return collected;
   const absl::Status taken = TakeExports(events, before);
   return collected.ok() ? taken : collected;

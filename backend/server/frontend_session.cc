@@ -194,7 +194,7 @@ absl::Status FrontendSession::Handle(wire::ReceivedMessage message) {
       std::holds_alternative<wire::SetConfig>(message.message))
     return Acknowledge(message, absl::OkStatus());
   if (std::holds_alternative<wire::Unsupported>(message.message)) {
-    const auto refused = absl::UnimplementedError(fmt::format(
+    auto refused = absl::UnimplementedError(fmt::format(
         "{} belongs to a feature that was not offered", wire::VhostUserRequestName(request)));
     // A frontend that asks for the outcome is told and may go on.
     if (!message.needs_reply() || !Negotiated(wire::VHOST_USER_PROTOCOL_F_REPLY_ACK))

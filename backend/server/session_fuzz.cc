@@ -134,7 +134,7 @@ class Frontend {
     message.addr.desc_user_addr = kUserBase + input_.Word();
     message.addr.avail_user_addr = kUserBase + input_.Word();
     message.addr.used_user_addr = kUserBase + input_.Word();
-    Apply(std::move(message));
+    Apply(message);
   }
   UniqueFd Descriptor() {
     std::array<int, 2> ends{};
@@ -188,7 +188,7 @@ class Frontend {
     kick.fd = UniqueFd(::eventfd(0, EFD_CLOEXEC));
     kicks_[ring] = kick.fd.get();
     Apply(wire::SetVringNum{ring, size});
-    if (going_) Apply(std::move(addresses));
+    if (going_) Apply(addresses);
     if (going_) Apply(wire::SetVringEnable{ring, true});
     if (going_) Apply(std::move(kick));
   }

@@ -68,7 +68,7 @@ absl::Status AwaitReady(int socket) {
   Message request;
   request.kind = Kind::kList;
   const absl::Status asked = launcher::Send(socket, request);
-  const absl::Status ready = asked.ok() ? launcher::Receive(socket).status() : asked;
+  absl::Status ready = asked.ok() ? launcher::Receive(socket).status() : asked;
   if (ready.ok()) return ready;
   return absl::UnavailableError(
       "the process that starts others ended before it could; its log names the cause");

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/children/spawner.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -30,7 +31,7 @@ ChildRequest Shell(const std::string& script) {
 
 TEST(SpawnerTest, a_child_s_end_and_descriptors_arrive) {
   int ends[2];
-  ASSERT_EQ(::pipe(ends), 0);
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
   const UniqueFd from(ends[0]);
   UniqueFd to(ends[1]);
   const auto spawner = Make();

@@ -59,6 +59,9 @@ class ManySessions final : public SessionApi {
                                               Deadline) override {
     return v1::DeviceDefinition();
   }
+  absl::StatusOr<Screenshot> Capture(const v1::CaptureScreenshotRequest&, Deadline) override {
+    return Screenshot();
+  }
 
  private:
   std::vector<v1::Session> sessions_;

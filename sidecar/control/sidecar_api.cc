@@ -165,7 +165,7 @@ absl::Status SidecarApi::Delete(const v1::DeleteSessionRequest& request, Deadlin
           if (status.ok()) {
             answer(true);
           } else {
-            answer(status);
+            answer(std::move(status));
           }
         });
       });

@@ -199,7 +199,7 @@ void SessionManager::Session::FailCreation(const std::string& how) {
       absl::StrCat("session '", view_.spec.name, "': backend '", manager_.config_.backend_path,
                    "' ", how, " before it listened on '", view_.socket_path,
                    "'; its own message is in the log of this sidecar"));
-  Stop([waiting = std::exchange(on_ready_, {}), status](absl::Status) mutable {
+  Stop([waiting = std::exchange(on_ready_, {}), status](const absl::Status&) mutable {
     for (CreateCallback& done : waiting) done(status);
   });
 }
