@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds .cache/policytool/policytool: the API server's own decoding and CEL code around our manifests (tests/deploy/policytool).
+# Builds .cache/policytool/policytool and crdtool: the API server's own decoding, CEL and CRD code around our manifests
+# (tests/deploy/policytool, tests/deploy/crdtool).
 # Its Go packages are in Debian sid only, so it is built in a debootstrapped chroot (root, about ten minutes, once).
 # SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
@@ -13,22 +14,26 @@ die() { printf 'build-policytool: %s\n' "$*" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || die "debootstrap needs root"
 command -v debootstrap > /dev/null || die "debootstrap is missing; install the Debian package of that name"
 [ -n "$mirror" ] || die "no Debian mirror found in /etc/apt/sources.list.d/debian.sources"
-if [ "$cache/policytool" -nt tests/deploy/policytool/main.go ]; then
-  say "$cache/policytool is new enough"
-  exit 0
-fi
+tools=()
+for tool in policytool crdtool; do
+  if [ "$cache/$tool" -nt "tests/deploy/$tool/main.go" ]; then say "$cache/$tool is new enough"; else tools+=("$tool"); fi
+done
+[ ${#tools[@]} -gt 0 ] || exit 0
 mkdir -p "$cache"
 root=$cache/sid
-if [ ! -e "$root/usr/bin/go" ]; then
+if [ ! -e "$root/usr/share/gocode/src/k8s.io/apiextensions-apiserver/pkg" ]; then
   say "unpacking Debian sid with Go and the API server's packages"
-  debootstrap --variant=minbase --include=golang-go,golang-k8s-apiserver-dev,golang-k8s-api-dev sid "$root" "$mirror"
+  rm -rf --one-file-system "$root"
+  debootstrap --variant=minbase --include=golang-go,golang-k8s-apiserver-dev,golang-k8s-apiextensions-apiserver-dev,golang-k8s-api-dev sid "$root" "$mirror"
 fi
 say "compiling"
-mkdir -p "$root/build"
-cp tests/deploy/policytool/main.go "$root/build/"
 mountpoint -q "$root/proc" || mount -t proc proc "$root/proc"
 trap 'umount "$root/proc"' EXIT
-chroot "$root" env HOME=/root GO111MODULE=off GOPATH=/usr/share/gocode CGO_ENABLED=0 GOTELEMETRY=off \
-  go build -ldflags=-s -o /build/policytool /build/main.go
-install -m 0755 "$root/build/policytool" "$cache/policytool"
-say "built $cache/policytool"
+for tool in "${tools[@]}"; do
+  mkdir -p "$root/build/$tool"
+  cp "tests/deploy/$tool/main.go" "$root/build/$tool/"
+  chroot "$root" env HOME=/root GO111MODULE=off GOPATH=/usr/share/gocode CGO_ENABLED=0 GOTELEMETRY=off \
+    go build -ldflags=-s -o "/build/$tool/$tool" "/build/$tool/main.go"
+  install -m 0755 "$root/build/$tool/$tool" "$cache/$tool"
+  say "built $cache/$tool"
+done

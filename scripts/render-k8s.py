@@ -5,6 +5,7 @@ SPDX-License-Identifier: Apache-2.0"""
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -12,11 +13,14 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 HELM = ROOT / ".cache/helm/helm4/helm"
 CHART = ROOT / "deploy/helm/rendercar"
 OUT = ROOT / "deploy/k8s"
+CRDS = ROOT / "operator-api/crds"
+CRD_COPIES = CHART / "files/crds"  # a chart holds its files itself
 ALWAYS = "admission.when=always,kubevirt.plugin.when=always,monitoring.podMonitor.when=always,monitoring.rules.when=always,openshift.enabled=true"
 VALIDATING = "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy"
 
 # File -> templates of the chart that it holds.
 FILES = {
+    "base/crds.yaml": ["crds/crds"],
     "base/node.yaml": ["node/serviceaccount", "node/configmap", "node/daemonset", "node/networkpolicy"],
     "kubevirt/policies.yaml": ["admission/injection", "admission/classes"],
     "kubevirt/plugin.yaml": ["kubevirt/plugin"],
@@ -46,10 +50,23 @@ def plain(text):
     return "".join(f"---\n{part}\n" for part in documents if part)
 
 
+def copy_crds(only_check):
+    """Copies our CRDs into the chart; which of them differ when only looking."""
+    wanted = {path.name: path.read_text() for path in CRDS.glob("*.yaml")}
+    if only_check:
+        found = {path.name: path.read_text() for path in CRD_COPIES.glob("*.yaml")}
+        return [f"operator-api/crds/{name}" for name in sorted(set(wanted) | set(found)) if wanted.get(name) != found.get(name)]
+    shutil.rmtree(CRD_COPIES, ignore_errors=True)
+    CRD_COPIES.mkdir(parents=True)
+    for name, text in wanted.items():
+        (CRD_COPIES / name).write_text(text)
+    return []
+
+
 def main():
     if not HELM.exists():
         sys.exit("render-k8s: helm is missing; run scripts/fetch-helm.sh")
-    stale = []
+    stale = copy_crds(sys.argv[1:] == ["--check"])
     for name, templates in FILES.items():
         text = HEADER + "".join(plain(render(template)) for template in templates)
         path = OUT / name

@@ -111,11 +111,22 @@ class ChartTest(unittest.TestCase):
         self.assertTrue(endpoint["honorLabels"])
         self.assertNotIn("metricRelabelings", endpoint)
 
-    def test_a_cluster_without_optional_apis_gets_the_node_agent_alone(self):
+    def test_a_cluster_without_optional_apis_gets_the_node_agent_and_our_kinds(self):
         code, out, err = helm_template(HELMS["helm3"], apis=())
         self.assertEqual(code, 0, err)
         kinds = sorted(each["kind"] for each in tools.as_objects(out))
-        self.assertEqual(kinds, ["ConfigMap", "ConfigMap", "DaemonSet", "NetworkPolicy", "ServiceAccount"])
+        self.assertEqual(kinds, ["ConfigMap", "ConfigMap", "CustomResourceDefinition", "CustomResourceDefinition", "DaemonSet", "NetworkPolicy",
+                                 "ServiceAccount"])
+
+    def test_our_kinds_are_upgraded_with_the_chart_and_outlive_it(self):
+        definitions = by_kind(default_objects(), "CustomResourceDefinition")
+        self.assertEqual({each["metadata"]["name"] for each in definitions}, {"gpusessions.rendercar.dev", "renderpools.rendercar.dev"})
+        for each in definitions:
+            self.assertEqual(each["metadata"]["annotations"], {"helm.sh/resource-policy": "keep"})
+        self.assertFalse((tools.CHART / "crds").exists(), "helm never upgrades that folder")
+        for each in by_kind(default_objects("--set", "crds.keep=false"), "CustomResourceDefinition"):
+            self.assertNotIn("annotations", each["metadata"])
+        self.assertEqual(by_kind(default_objects("--set", "crds.install=false"), "CustomResourceDefinition"), [])
 
     def test_an_older_cluster_gets_the_beta_policy_api(self):
         apis = ["admissionregistration.k8s.io/v1beta1/MutatingAdmissionPolicy", *ALL_APIS[1:]]
@@ -148,8 +159,8 @@ class ChartTest(unittest.TestCase):
         first = {(each["kind"], each["metadata"]["name"]) for each in default_objects()}
         _, out, _ = helm_template(HELMS["helm4"], name="other")
         second = {(each["kind"], each["metadata"]["name"]) for each in tools.as_objects(out)}
-        # The plugin's name is a directory that the policies mount; KubeVirt has one such plugin.
-        self.assertEqual(first & second, {("Plugin", "rendercar")})
+        # The plugin's name is a directory that the policies mount; KubeVirt has one such plugin. A cluster has each kind once.
+        self.assertEqual({each for each in first & second if each[0] != "CustomResourceDefinition"}, {("Plugin", "rendercar")})
 
     def test_names_fit_when_the_release_name_is_long(self):
         _, out, err = helm_template(HELMS["helm4"], name="r" * 53)

@@ -50,7 +50,7 @@ class DecodeTest(unittest.TestCase):
     def test_every_object_decodes_strictly(self):
         out = self.check()
         foreign = [line for line in out.splitlines() if line.startswith("not a kind")]
-        self.assertEqual({line.split(": ")[1].split()[1] for line in foreign}, {"Plugin", "PodMonitor", "PrometheusRule"})
+        self.assertEqual({line.split(": ")[1].split()[1] for line in foreign}, {"CustomResourceDefinition", "Plugin", "PodMonitor", "PrometheusRule"})
 
     def test_objects_of_every_optional_part_decode_strictly(self):
         for value in ("openshift.enabled=true", "podDisruptionBudget.enabled=true", "node.privileged=true", "admission.apiVersion=v1beta1",
