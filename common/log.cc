@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/log.h"
 
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/ringbuffer_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -12,8 +14,11 @@
 namespace rendercar::log {
 namespace {
 
+constexpr char kTextPattern[] = "%Y-%m-%dT%H:%M:%S.%eZ %v";
+
 struct State {
   Options options;
+  std::shared_ptr<spdlog::sinks::ringbuffer_sink_mt> recent;  // null: nothing is kept
   std::shared_ptr<spdlog::logger> logger = std::make_shared<spdlog::logger>(
       "rendercar", std::make_shared<spdlog::sinks::stderr_sink_mt>());
 };
@@ -21,7 +26,7 @@ struct State {
 State& GlobalState() {
   static State* state = [] {
     auto* made = new State();  // never destroyed: threads may log while the process exits
-    made->logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %v", spdlog::pattern_time_type::utc);
+    made->logger->set_pattern(kTextPattern, spdlog::pattern_time_type::utc);
     return made;
   }();
   return *state;
@@ -84,6 +89,20 @@ void Init(const Options& options) {
   State& state = GlobalState();
   state.options = options;
   if (options.format == Format::kJson) state.logger->set_pattern("%v");
+}
+
+void KeepRecent(size_t lines) {
+  State& state = GlobalState();
+  state.recent = std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(lines);
+  const bool json = state.options.format == Format::kJson;
+  state.recent->set_formatter(std::make_unique<spdlog::pattern_formatter>(
+      json ? "%v" : kTextPattern, spdlog::pattern_time_type::utc));
+  state.logger->sinks().push_back(state.recent);
+}
+
+std::vector<std::string> Recent() {
+  const State& state = GlobalState();
+  return state.recent ? state.recent->last_formatted() : std::vector<std::string>();
 }
 
 void Debug(std::string_view event, Fields fields) { Write(Level::kDebug, event, fields); }

@@ -10,6 +10,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace rendercar::log {
 
@@ -24,6 +25,11 @@ struct Options {
 
 // Call once, in main, before any thread starts. Without it lines go out as text at level info.
 void Init(const Options& options);
+
+// From now on the last `lines` lines are kept for Recent. Call once, before any thread starts.
+void KeepRecent(size_t lines);
+// The lines kept, oldest first, as they went out. Any thread.
+std::vector<std::string> Recent();
 
 // One key and its value, written down as text.
 struct Field {

@@ -42,7 +42,7 @@ class AgentTest : public ::testing::Test {
 
   absl::Status StartAgent() {
     agent_ = std::make_unique<Agent>(loop_, places_, config_, report_);
-    const absl::Status status = agent_->Start();
+    absl::Status status = agent_->Start();
     thread_ = std::thread([this] { loop_.Run(); });
     return status;
   }

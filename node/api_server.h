@@ -29,6 +29,10 @@ class ApiServer {
   // `loop` and `api` outlive this object.
   ApiServer(EventLoop& loop, NodeApi& api, ApiFlags flags);
 
+  // Before Start.
+  void SetDiagnostics(api_service::DiagnosticSources sources) {
+    inventory_.SetDiagnostics(std::move(sources));
+  }
   // Serves what the flags ask for. InvalidArgument when they do not go together.
   absl::Status Start();
   // Ends watches and calls. Not on the loop's thread, which handlers wait for.

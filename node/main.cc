@@ -10,11 +10,13 @@
 
 #include "common/epoll_loop.h"
 #include "common/grpc/unix_grpc_server.h"
+#include "common/log.h"
 #include "common/program.h"
 #include "node/agent.h"
 #include "node/api_server.h"
 #include "node/config_source.h"
 #include "node/hangup_signal.h"
+#include "node/latest.h"
 #include "node/metrics_server.h"
 #include "node/node_api.h"
 #include "node/node_collector.h"
@@ -28,6 +30,7 @@ namespace rendercar::node {
 namespace {
 
 constexpr char kProgram[] = "rendercar-node";
+constexpr size_t kKeptLogLines = 500;
 constexpr std::chrono::seconds kHookGrace(1);
 
 // A scrape waits no longer for sidecars.
@@ -169,7 +172,9 @@ class Daemon {
         sessions_(std::make_shared<SessionCollector>(flags.places.session_root, agent_.users(),
                                                      flags.places.proc)),
         api_(loop_, agent_, flags.places.session_root, flags.metrics_address),
-        api_server_(loop_, api_, flags.api) {}
+        api_server_(loop_, api_, flags.api) {
+    configuration_.Set(PrintConfig(config));
+  }
   ~Daemon() {
     if (api_stopper_.joinable()) api_stopper_.join();
   }
@@ -177,8 +182,9 @@ class Daemon {
   absl::Status Run() {
     RC_RETURN_IF_ERROR(ServeMetrics());
     RC_RETURN_IF_ERROR(ServeNodeHook());
+    api_server_.SetDiagnostics({[this] { return *configuration_.Get(); }, collectables_});
     RC_RETURN_IF_ERROR(api_server_.Start());
-    const absl::Status started = agent_.Start();
+    absl::Status started = agent_.Start();
     if (started.ok()) {
       source_.Watch(loop_, [this](const absl::StatusOr<Config>& config) { Reconfigure(config); });
     } else {
@@ -195,8 +201,7 @@ class Daemon {
   absl::Status ServeMetrics() {
     if (flags_.metrics_address == "none") return absl::OkStatus();
     RC_ASSIGN_OR_RETURN(server_,
-                        MetricsServer::Start(loop_, flags_.metrics_address,
-                                             {metrics_.registry(), sensors_, sessions_, states_}));
+                        MetricsServer::Start(loop_, flags_.metrics_address, collectables_));
     log::Info("serving metrics", {{"address", flags_.metrics_address}, {"port", server_->port()}});
     return absl::OkStatus();
   }
@@ -223,7 +228,9 @@ class Daemon {
   }
   void Reconfigure(const absl::StatusOr<Config>& config) {
     if (stopping_) return;
-    metrics_.ConfigRead(config.ok() ? agent_.Reconfigure(*config) : config.status());
+    const absl::Status taken = config.ok() ? agent_.Reconfigure(*config) : config.status();
+    if (taken.ok()) configuration_.Set(PrintConfig(*config));
+    metrics_.ConfigRead(taken);
   }
 
   const Flags& flags_;
@@ -243,6 +250,9 @@ class Daemon {
   std::shared_ptr<SessionStateCollector> states_ = std::make_shared<SessionStateCollector>([this] {
     return api_.List(std::chrono::system_clock::now() + kScrapePatience).value_or(NoSessions());
   });
+  const std::vector<std::shared_ptr<prometheus::Collectable>> collectables_{
+      metrics_.registry(), sensors_, sessions_, states_};
+  Latest<std::string> configuration_;
   std::thread api_stopper_;
   bool stopping_ = false;
 };
@@ -263,6 +273,7 @@ int Main(int argc, char** argv) {
   if (flags.print_config) std::fputs(PrintConfig(*config).c_str(), stdout);
   if (flags.check_config || flags.print_config) return 0;
   if (flags.one_shot) return PrintInventory(flags, *config);
+  log::KeepRecent(kKeptLogLines);
   Daemon daemon(flags, source, *config);
   const absl::Status served = daemon.Run();
   return served.ok() ? 0 : Fail(kProgram, served);

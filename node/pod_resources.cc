@@ -60,7 +60,8 @@ void PodResourcesClient::List(const std::set<std::string>& resources,
   call->context.set_deadline(std::chrono::system_clock::now() + kDeadline);
   call->stub->async()->List(
       &call->context, &call->request, &call->response,
-      [&loop = loop_, call, busy = busy_, resources, done](const grpc::Status& status) {
+      [&loop = loop_, call, busy = busy_, resources,
+       done = std::move(done)](const grpc::Status& status) {
         // Freed on the loop: a channel does not like to end on gRPC's own thread.
         loop.Post([owned = std::unique_ptr<Call>(call), busy, resources, done, status] {
           *busy = false;

@@ -59,8 +59,8 @@ std::optional<uint64_t> ToBytes(const std::string& text) {
 
 }  // namespace
 
-YamlMap::YamlMap(YAML::Node node, std::string path, Errors& errors)
-    : node_(std::move(node)), path_(std::move(path)), errors_(errors) {}
+YamlMap::YamlMap(const YAML::Node& node, std::string path, Errors& errors)
+    : node_(node), path_(std::move(path)), errors_(errors) {}
 
 YamlMap::~YamlMap() {
   if (!node_.IsMap()) return;
@@ -100,7 +100,7 @@ bool YamlMap::Has(const char* key) { return Find(key).has_value(); }
 
 std::optional<YAML::Node> YamlMap::Scalar(const char* key, const std::string& expected,
                                           std::string& text) {
-  const auto node = Find(key);
+  auto node = Find(key);
   if (!node) return std::nullopt;
   if (!node->IsScalar()) {
     Wrong(key, *node, expected);
@@ -178,7 +178,7 @@ std::vector<YAML::Node> YamlMap::Maps(const char* key) {
 }
 
 std::optional<YAML::Node> YamlMap::Map(const char* key) {
-  const auto node = Find(key);
+  auto node = Find(key);
   if (node && !node->IsMap()) {
     Wrong(key, *node, "a map");
     return std::nullopt;

@@ -26,7 +26,7 @@ class YamlMap {
   };
 
   // `path` is "" for the document, else "resources[0]."; known keys are those that are asked for.
-  YamlMap(YAML::Node node, std::string path, Errors& errors);
+  YamlMap(const YAML::Node& node, std::string path, Errors& errors);
   // Complains about keys that nobody asked for.
   ~YamlMap();
   YamlMap(const YamlMap&) = delete;

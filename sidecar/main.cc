@@ -1,5 +1,6 @@
 // rendercar-sidecar: GPU sessions of one pod, or of one host by hand.
 // SPDX-License-Identifier: Apache-2.0
+#include "common/log.h"
 #include "common/program.h"
 #include "sidecar/app/define_command.h"
 #include "sidecar/app/json_command.h"
@@ -9,6 +10,7 @@
 namespace {
 
 constexpr char kName[] = "rendercar-sidecar";
+constexpr size_t kKeptLogLines = 500;
 constexpr char kFooter[] =
     "Examples:\n"
     "  rendercar-sidecar                  in a pod that was allocated a share\n"
@@ -48,5 +50,7 @@ int main(int argc, char** argv) {
   if (define->parsed()) return ExitWith(rendercar::sidecar::RunDefine(define_options));
   if (json->parsed()) return ExitWith(json_options.run(json_options));
   if (preflight->parsed()) return ExitWith(rendercar::sidecar::RunPreflight(preflight_options));
+  rendercar::log::KeepRecent(kKeptLogLines);
+  options.as_text = app.config_to_str(/*default_also=*/true);
   return ExitWith(Serve(options));
 }

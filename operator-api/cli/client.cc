@@ -188,4 +188,11 @@ absl::StatusOr<api::ServerInfo> Client::Drain(const api::DrainRequest& request) 
   return info;
 }
 
+absl::StatusOr<api::Diagnostics> Client::GetDiagnostics() {
+  api::Diagnostics diagnostics;
+  RC_RETURN_IF_ERROR(
+      Call(*inventory_, &Inventory::GetDiagnostics, api::GetDiagnosticsRequest(), diagnostics));
+  return diagnostics;
+}
+
 }  // namespace rendercar::ctl

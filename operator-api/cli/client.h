@@ -58,6 +58,7 @@ class Client {
   // All pages.
   absl::StatusOr<api::ListSharesResponse> ListShares();
   absl::StatusOr<api::ServerInfo> Drain(const api::DrainRequest& request);
+  absl::StatusOr<api::Diagnostics> GetDiagnostics();
 
  private:
   using Sessions = api::SessionService::Stub;

@@ -32,6 +32,7 @@ struct Arguments {
   double interval_s = 2;
   uint32_t count = 0;  // 0: until interrupted
   std::string resume_token;
+  bool lines = false;
   bool end_drain = false;
   std::string reason;
   std::string file;

@@ -238,7 +238,7 @@ std::string ChangeLine(const api::WatchSessionsResponse& change, const std::stri
                         session.frontend_connected() ? "  VM connected" : "");
   }
   if (!session.state_message().empty()) line += fmt::format("  ({})", session.state_message());
-  return line + "\n";
+  return std::string(absl::StripTrailingAsciiWhitespace(line)) + "\n";
 }
 
 std::string TopTable(const api::ListSessionsResponse& before,

@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "operator-api/cli/terminal.h"
+
 namespace rendercar::ctl {
 namespace {
 
@@ -54,6 +56,13 @@ TEST(OutputTest, ages_are_short) {
   EXPECT_EQ(Age(119 * 60), "119m");
   EXPECT_EQ(Age(47 * 3600), "47h");
   EXPECT_EQ(Age(12 * 86400), "12d");
+}
+
+TEST(FitTest, what_does_not_fit_is_cut_and_said) {
+  EXPECT_EQ(Fit("a\nb\n", {80, 24}), "a\nb\n");
+  EXPECT_EQ(Fit("abcdef\nüöäß\n", {3, 24}), "abc\nüöä\n");
+  EXPECT_EQ(Fit("1\n2\n3\n4\n5\n", {80, 4}), "1\n2\n... 3 more lines\n");
+  EXPECT_EQ(Fit("", {80, 24}), "\n");
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // One file for whoever helps: versions, inventory, sessions, metrics. A tar (ustar), made here.
 // SPDX-License-Identifier: Apache-2.0
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
 #include <fmt/format.h>
 #include <sys/utsname.h>
 
@@ -34,18 +35,29 @@ std::string Versions() {
 std::string Manifest(const Arguments& arguments, std::time_t now) {
   return absl::StrCat("made: ", now, "\nsocket: ", arguments.socket,
                       "\ncontents: versions, server information, render nodes, shares and sessions "
-                      "with their events and statistics\nsecrets: lines that look like passwords, "
+                      "with their events and statistics; the server's configuration, metrics and "
+                      "newest log lines\nsecrets: lines that look like passwords, "
                       "tokens or keys have been removed; namespaces and names of pods are there\n");
+}
+
+// The server's configuration, metrics and log, or one file that says why not.
+std::vector<TarFile> Diagnostics(Client& client) {
+  const auto diagnostics = client.GetDiagnostics();
+  if (!diagnostics.ok()) return {{"diagnostics.txt", Outcome(diagnostics)}};
+  return {{"configuration.txt", diagnostics->configuration()},
+          {"metrics.txt", diagnostics->metrics()},
+          {"log.txt", absl::StrJoin(diagnostics->log_lines(), "")}};
 }
 
 absl::Status SupportBundle(Client& client, const Arguments& arguments) {
   const std::time_t now = std::time(nullptr);
-  const std::vector<TarFile> files{{"manifest.txt", Manifest(arguments, now)},
-                                   {"versions.txt", Versions()},
-                                   {"server.yaml", Outcome(client.GetServerInfo())},
-                                   {"render-nodes.yaml", Outcome(client.ListRenderNodes())},
-                                   {"shares.yaml", Outcome(client.ListShares())},
-                                   {"sessions.yaml", Outcome(client.ListSessions())}};
+  std::vector<TarFile> files{{"manifest.txt", Manifest(arguments, now)},
+                             {"versions.txt", Versions()},
+                             {"server.yaml", Outcome(client.GetServerInfo())},
+                             {"render-nodes.yaml", Outcome(client.ListRenderNodes())},
+                             {"shares.yaml", Outcome(client.ListShares())},
+                             {"sessions.yaml", Outcome(client.ListSessions())}};
+  for (TarFile& file : Diagnostics(client)) files.push_back(std::move(file));
   TarWriter tar("rendercar-support", now);
   for (const TarFile& file : files) tar.Add({file.name, Redact(file.content)});
   const std::string path = arguments.file.empty()

@@ -2,9 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "operator-api/service/services.h"
 
+#include <prometheus/text_serializer.h>
+
 #include <algorithm>
 #include <utility>
 
+#include "common/log.h"
 #include "operator-api/service/api_error.h"
 #include "operator-api/service/session_filter.h"
 
@@ -18,6 +21,8 @@ constexpr int kMaxSessionsAPage = 1000;
 constexpr int kMaxSharesAPage = 1000;
 constexpr size_t kMaxReasonBytes = 256;
 constexpr size_t kScreenshotPieceBytes = 128 << 10;
+constexpr size_t kMaxMetricsBytes = 2 << 20;
+constexpr size_t kMaxLogBytes = 1 << 20;
 
 // The client's deadline, or ours when that comes first.
 Deadline DeadlineOf(const grpc::ServerContext& context) {
@@ -32,6 +37,23 @@ absl::Status Check(const grpc::ServerContext& context, const RolePolicy& roles, 
                                                     ? "this certificate's role is for reading only"
                                                     : "this certificate has no role here"),
                     "ROLE_NOT_ALLOWED");
+}
+
+// What a scrape gives, cut after the last line that fits.
+std::string MetricsText(const std::vector<std::shared_ptr<prometheus::Collectable>>& collectables) {
+  std::string text;
+  for (const auto& each : collectables)
+    text += prometheus::TextSerializer().Serialize(each->Collect());
+  if (text.size() > kMaxMetricsBytes) text.resize(text.rfind('\n', kMaxMetricsBytes - 1) + 1);
+  return text;
+}
+
+// The newest of `lines` that fit, oldest first.
+void AddNewest(const std::vector<std::string>& lines, v1::Diagnostics& response) {
+  size_t bytes = 0;
+  auto first = lines.end();
+  while (first != lines.begin() && (bytes += std::prev(first)->size()) <= kMaxLogBytes) --first;
+  response.mutable_log_lines()->Assign(first, lines.end());
 }
 
 template <typename T>
@@ -222,6 +244,17 @@ grpc::Status InventoryService::Drain(grpc::ServerContext* context, const v1::Dra
         BadField("reason", absl::StrCat("is longer than ", kMaxReasonBytes, " bytes")));
   }
   return Give(api_.Drain(*request, DeadlineOf(*context)), *response);
+}
+
+grpc::Status InventoryService::GetDiagnostics(grpc::ServerContext* context,
+                                              const v1::GetDiagnosticsRequest* /*request*/,
+                                              v1::Diagnostics* response) {
+  if (const auto status = Check(*context, roles_, Role::kChange); !status.ok())
+    return ToGrpcStatus(status);
+  if (diagnostics_.configuration) response->set_configuration(diagnostics_.configuration());
+  response->set_metrics(MetricsText(diagnostics_.metrics));
+  AddNewest(log::Recent(), *response);
+  return grpc::Status::OK;
 }
 
 }  // namespace rendercar::api_service

@@ -2,9 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <prometheus/collectable.h>
+
 #include <chrono>
+#include <functional>
+#include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "common/grpc/tls_grpc_server.h"
 #include "operator-api/service/request_cache.h"
@@ -53,11 +58,20 @@ class SessionService final : public v1::SessionService::Service {
   RequestCache cache_;
 };
 
+// Where GetDiagnostics has its texts from; any thread. What is not set stays empty.
+struct DiagnosticSources {
+  std::function<std::string()> configuration;
+  std::vector<std::shared_ptr<prometheus::Collectable>> metrics;
+};
+
 class InventoryService final : public v1::InventoryService::Service {
  public:
   // `api` outlives this object.
   explicit InventoryService(InventoryApi& api, RolePolicy roles = {})
       : api_(api), roles_(std::move(roles)) {}
+
+  // Before it serves.
+  void SetDiagnostics(DiagnosticSources sources) { diagnostics_ = std::move(sources); }
 
   grpc::Status GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest* request,
                              v1::ServerInfo* response) override;
@@ -68,10 +82,14 @@ class InventoryService final : public v1::InventoryService::Service {
                           v1::ListSharesResponse* response) override;
   grpc::Status Drain(grpc::ServerContext* context, const v1::DrainRequest* request,
                      v1::ServerInfo* response) override;
+  grpc::Status GetDiagnostics(grpc::ServerContext* context,
+                              const v1::GetDiagnosticsRequest* request,
+                              v1::Diagnostics* response) override;
 
  private:
   InventoryApi& api_;
   const RolePolicy roles_;
+  DiagnosticSources diagnostics_;
 };
 
 }  // namespace rendercar::api_service

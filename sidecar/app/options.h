@@ -41,6 +41,7 @@ struct Options {
   uint32_t heads = 1;
   bool no_3d = false;
   KubevirtFlags kubevirt;
+  std::string as_text;  // all flags with defaults and environment applied, for diagnostics
 };
 
 void AddFlags(CLI::App& app, Options& options);

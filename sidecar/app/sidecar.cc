@@ -253,8 +253,8 @@ absl::Status Sidecar::StartServers() {
     auto collector = std::make_shared<SessionCollector>([this] { return Snapshot(); },
                                                         [] { return ReadContainerUsage(); });
     auto preflight = std::make_shared<PreflightCollector>([this] { return preflight_.Checks(); });
-    RC_ASSIGN_OR_RETURN(
-        metrics_, MetricsServer::Start(options_.metrics_address, {collector, hooks_, preflight}));
+    collectables_ = {collector, hooks_, preflight};
+    RC_ASSIGN_OR_RETURN(metrics_, MetricsServer::Start(options_.metrics_address, collectables_));
     facts.metrics_address = metrics_->address();
   }
   RC_RETURN_IF_ERROR(StartControl(facts));
@@ -294,6 +294,7 @@ absl::Status Sidecar::StartControl(const ServerFacts& facts) {
   api_ = std::make_unique<SidecarApi>(loop_, sessions_, facts);
   session_service_ = std::make_unique<api_service::SessionService>(*api_);
   inventory_service_ = std::make_unique<api_service::InventoryService>(*api_);
+  inventory_service_->SetDiagnostics({[this] { return options_.as_text; }, collectables_});
   v1alpha1_service_ =
       std::make_unique<api_service::V1alpha1Service>(*session_service_, *inventory_service_);
   RC_ASSIGN_OR_RETURN(

@@ -75,6 +75,7 @@ class Sidecar {
   OwnedFile json_;
   const std::shared_ptr<HookMetrics> hooks_ = std::make_shared<HookMetrics>();
   HookFan hook_fan_{*hooks_, preflight_};
+  std::vector<std::shared_ptr<prometheus::Collectable>> collectables_;
   std::unique_ptr<MetricsServer> metrics_;
   std::unique_ptr<SidecarApi> api_;
   std::unique_ptr<api_service::SessionService> session_service_;

@@ -128,7 +128,7 @@ class TlsTest(unittest.TestCase):
         self.assertEqual(len(client.call(INVENTORY, "ListShares").shares), 4)
         self.assertEqual(len(client.call(SESSIONS, "ListSessions").sessions), 0)
         for service, method in ((INVENTORY, "Drain"), (SESSIONS, "DeleteSession"), (SESSIONS, "RestartRenderer"), (SESSIONS, "UpdateSession"),
-                                (SESSIONS, "CreateSession")):
+                                (SESSIONS, "CreateSession"), (INVENTORY, "GetDiagnostics")):
             error = self.refused(grpc.StatusCode.PERMISSION_DENIED, client, method, service)
             self.assertEqual(reflection.error_info(error), ("ROLE_NOT_ALLOWED", "rendercar.dev"), method)
         with self.assertRaises(grpc.RpcError) as caught:  # a guest's screen is not everybody's
