@@ -20,6 +20,8 @@ constexpr char kExamples[] = R"(
 Examples:
   Serve QEMU a 2D GPU, and end with it:
     rendercar-backend --socket-path=/run/vm1/gpu.sock
+  Replace a backend that was started with --handover-socket=/run/vm1/handover.sock:
+    rendercar-backend --socket-path=/run/vm1/gpu.sock --take-over=/run/vm1/handover.sock
   with 3D on a GPU, or in software where --render-node is left out:
     rendercar-backend --socket-path=/run/vm1/gpu.sock --virgl --render-node=/dev/dri/renderD128
   QEMU's side of it (the VM's memory must be shared):
@@ -112,6 +114,19 @@ void AddSessionFlags(CLI::App& app, Options& options) {
   app.add_option("--screenshot-socket", options.screenshot_socket,
                  "Answer here who asks for what a screen shows (own uid and root only)")
       ->option_text("PATH");
+  app.add_option("--handover-socket", options.handover_socket,
+                 "Hand the VM over to a newer backend that asks here (own uid and root only)")
+      ->option_text("PATH");
+  auto* take_over =
+      app.add_option("--take-over", options.take_over,
+                     "Go on with the VM of the backend whose --handover-socket this is; all other "
+                     "flags as it was started with")
+          ->option_text("PATH");
+  app.add_option("--status-fd", options.status_fd,
+                 "Tell there how --take-over went: 'taken over MICROSECONDS' or 'refused: WHY'")
+      ->option_text("N")
+      ->check(CLI::NonNegativeNumber)
+      ->needs(take_over);
 }
 
 void AddLimitFlags(CLI::App& app, gpu::Limits& limits) {

@@ -26,6 +26,9 @@ struct Options {
   bool headless = false;  // no screens: every head is reported disabled, no picture is sent
   std::string stats_path;
   std::string screenshot_socket;  // empty: none
+  std::string handover_socket;    // empty: none
+  std::string take_over;          // the handover socket of the backend that this one replaces
+  int status_fd = -1;             // where --take-over tells its outcome
   std::string session;
   RendererKind renderer = RendererKind::kProcess;
   std::string renderer_program;  // empty: found beside the own executable

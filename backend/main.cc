@@ -1,6 +1,7 @@
 // rendercar-backend: the device process of one session. Flags, wiring, signals; nothing else.
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -11,7 +12,9 @@
 #include "backend/drm/render_node.h"
 #include "backend/renderer_setup.h"
 #include "backend/sandbox/device_sandbox.h"
+#include "backend/server/predecessor.h"
 #include "backend/server/server.h"
+#include "backend/take_over.h"
 #include "common/epoll_loop.h"
 #include "common/log.h"
 #include "common/program.h"
@@ -22,11 +25,27 @@ namespace {
 
 constexpr char kProgram[] = "rendercar-backend";
 
-// Where frontends come from: a listener, or one socket that is there already.
+// Where frontends come from: a listener, or one socket that is there already; and who else.
 struct Endpoint {
   std::optional<UnixListener> listener;
   UniqueFd socket;
+  std::optional<UnixListener> screenshots;
+  std::optional<UnixListener> handovers;
 };
+
+// The successor has it all: what belongs to the VM must not even be closed in an orderly way.
+[[noreturn]] void EndAfterHandover() {
+  log::Info("handed over; a newer backend goes on");
+  std::_Exit(static_cast<int>(ExitCode::kOk));
+}
+
+// For ourselves and root only; none where there is no path.
+absl::StatusOr<std::optional<UnixListener>> OpenPort(const std::string& path) {
+  std::optional<UnixListener> listener;
+  if (path.empty()) return listener;
+  RC_ASSIGN_OR_RETURN(listener, UnixListener::Listen(path, 0600));
+  return listener;
+}
 
 absl::StatusOr<Endpoint> OpenEndpoint(const Options& options) {
   Endpoint endpoint;
@@ -35,14 +54,9 @@ absl::StatusOr<Endpoint> OpenEndpoint(const Options& options) {
   } else {
     RC_ASSIGN_OR_RETURN(endpoint.listener, UnixListener::Listen(options.socket_path));
   }
+  RC_ASSIGN_OR_RETURN(endpoint.screenshots, OpenPort(options.screenshot_socket));
+  RC_ASSIGN_OR_RETURN(endpoint.handovers, OpenPort(options.handover_socket));
   return endpoint;
-}
-
-absl::StatusOr<std::optional<UnixListener>> OpenScreenshots(const Options& options) {
-  std::optional<UnixListener> listener;
-  if (options.screenshot_socket.empty()) return listener;
-  RC_ASSIGN_OR_RETURN(listener, UnixListener::Listen(options.screenshot_socket, 0600));
-  return listener;
 }
 
 // The device process has no use for the node itself: this is to fail early and in words.
@@ -61,14 +75,27 @@ ExitCode CodeOf(const absl::Status& why) {
   return absl::IsInternal(why) ? ExitCode::kInternal : ExitCode::kProtocol;
 }
 
+void Serve(Endpoint endpoint, server::Server& server) {
+  if (endpoint.listener) server.Listen(*std::move(endpoint.listener));
+  if (endpoint.socket.valid()) server.Serve(std::move(endpoint.socket));
+  if (endpoint.screenshots) server.OfferScreenshots(*std::move(endpoint.screenshots));
+  if (endpoint.handovers) server.OfferHandover(*std::move(endpoint.handovers), EndAfterHandover);
+}
+
 absl::StatusOr<ExitCode> Run(const Options& options) {
   EpollLoop loop;
   const ShutdownSignals signals(loop, [&loop](int) { loop.Quit(); });
   RC_RETURN_IF_ERROR(CheckRenderNode(options.render_node));
-  RC_ASSIGN_OR_RETURN(StatsWriter stats, OpenStats(options.stats_path));
+  const bool takes_over = !options.take_over.empty();
+  RC_ASSIGN_OR_RETURN(StatsWriter stats, OpenStats(takes_over ? "" : options.stats_path));
   RC_ASSIGN_OR_RETURN(const RendererSetup renderer, RendererSetup::Find(options, stats));
-  RC_ASSIGN_OR_RETURN(Endpoint endpoint, OpenEndpoint(options));
-  RC_ASSIGN_OR_RETURN(std::optional<UnixListener> screenshots, OpenScreenshots(options));
+  Endpoint endpoint;
+  std::optional<server::Predecessor> predecessor;
+  if (takes_over) {
+    RC_ASSIGN_OR_RETURN(predecessor, server::Predecessor::Connect(options.take_over));
+  } else {
+    RC_ASSIGN_OR_RETURN(endpoint, OpenEndpoint(options));
+  }
   // From here on a guest's bytes may come.
   RC_RETURN_IF_ERROR(sandbox::ConfineDevice(sandbox::DeviceRole::kDevice));
   ExitCode outcome = ExitCode::kOk;
@@ -78,15 +105,14 @@ absl::StatusOr<ExitCode> Run(const Options& options) {
     outcome = CodeOf(why);
     loop.Quit();
   });
-  log::Info("ready", {{"session", options.session},
-                      {"socket", options.fd >= 0 ? "given" : options.socket_path},
-                      {"render_node", options.render_node.empty() ? "none" : options.render_node}});
-  if (endpoint.listener) {
-    server.Listen(*std::move(endpoint.listener));
-  } else {
-    server.Serve(std::move(endpoint.socket));
-  }
-  if (screenshots) server.OfferScreenshots(*std::move(screenshots));
+  if (!predecessor)
+    log::Info("ready",
+              {{"session", options.session},
+               {"socket", options.fd >= 0 ? "given" : options.socket_path},
+               {"render_node", options.render_node.empty() ? "none" : options.render_node}});
+  if (predecessor)
+    RC_RETURN_IF_ERROR(TakeOver(*predecessor, options, stats, server, EndAfterHandover));
+  Serve(std::move(endpoint), server);
   loop.Run();
   return outcome;
 }
@@ -99,6 +125,7 @@ int Main(int argc, char** argv) {
   const Parsed parsed = ParseOptions(argc, argv);
   if (parsed.exit.has_value()) return static_cast<int>(*parsed.exit);
   const auto code = Run(parsed.options);
+  if (!code.ok()) ReportRefusal(parsed.options, code.status());
   return code.ok() ? static_cast<int>(*code) : Fail(kProgram, code.status());
 }
 

@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "common/event_loop.h"
 
@@ -48,6 +49,11 @@ class FakeLoop final : public EventLoop {
     if (found == watched_.end() || (found->second.first & events) == 0) return false;
     found->second.second(events);
     return true;
+  }
+  std::vector<int> Watched() const {
+    std::vector<int> fds;
+    for (const auto& [fd, watched] : watched_) fds.push_back(fd);
+    return fds;
   }
   bool IsWatched(int fd) const { return watched_.count(fd) != 0; }
   uint32_t WatchedEvents(int fd) const {

@@ -137,8 +137,10 @@ std::string_view ToString(StatsError error) {
   return "unknown";
 }
 
-StatsWriter::StatsWriter(Mapping mapping)
-    : mapping_(std::move(mapping)), page_(reinterpret_cast<StatsPage*>(mapping_.bytes().data())) {
+StatsWriter::StatsWriter(UniqueFd fd, Mapping mapping)
+    : fd_(std::move(fd)),
+      mapping_(std::move(mapping)),
+      page_(reinterpret_cast<StatsPage*>(mapping_.bytes().data())) {
   Initialise(page());
 }
 
@@ -148,13 +150,12 @@ StatsWriter::StatsWriter()
         RC_CHECK(fd.ok(), "no memory for a statistics page");
         auto mapping = Mapping::Map(fd->get(), 0, sizeof(StatsPage), Mapping::Access::kReadWrite);
         RC_CHECK(mapping.ok(), "no memory for a statistics page");
-        return *std::move(mapping);
+        return StatsWriter(*std::move(fd), *std::move(mapping));
       }()) {}
 
 absl::StatusOr<StatsWriter> StatsWriter::Create(const std::string& path) {
   const std::string temporary = absl::StrCat(path, ".", ::getpid(), ".tmp");
-  const UniqueFd fd(
-      ::open(temporary.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0640));
+  UniqueFd fd(::open(temporary.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0640));
   if (!fd.valid())
     return ErrnoStatus(errno, absl::StrCat("cannot create statistics page '", path, "'"));
   // Blocks are allocated now: a full disk is an error here and no SIGBUS at the first count.
@@ -171,7 +172,24 @@ absl::StatusOr<StatsWriter> StatsWriter::Create(const std::string& path) {
     ::unlink(temporary.c_str());
     return status;
   }
-  return StatsWriter(*std::move(mapping));
+  return StatsWriter(std::move(fd), *std::move(mapping));
+}
+
+// The file may be one that cannot be sealed: it is our own, and nobody else truncates it.
+absl::Status StatsWriter::Continue(UniqueFd fd) {
+  struct stat info {};
+  if (::fstat(fd.get(), &info) != 0 || info.st_size < static_cast<off_t>(sizeof(StatsPage)))
+    return absl::InvalidArgumentError("what was handed over is too small for a statistics page");
+  RC_ASSIGN_OR_RETURN(Mapping mapping,
+                      Mapping::Map(fd.get(), 0, sizeof(StatsPage), Mapping::Access::kReadWrite));
+  auto* page = reinterpret_cast<StatsPage*>(mapping.bytes().data());
+  if (page->magic != kStatsMagic || page->version != kStatsVersion)
+    return absl::InvalidArgumentError("what was handed over is no statistics page of this version");
+  fd_ = std::move(fd);
+  mapping_ = std::move(mapping);
+  page_ = page;
+  page_->pid.store(static_cast<uint64_t>(::getpid()));
+  return absl::OkStatus();
 }
 
 StatsDurations StatsWriter::Get(StatsHistogram histogram) const {

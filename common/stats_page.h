@@ -178,6 +178,13 @@ class StatsWriter {
   // this object goes, so that last values can still be read.
   static absl::StatusOr<StatsWriter> Create(const std::string& path);
 
+  // The page's memory, for a process that goes on with it.
+  int fd() const { return fd_.get(); }
+  // Goes on counting in the page of another process, of which this is the successor; what was
+  // counted here is forgotten. While no other thread counts. InvalidArgument when it is no page of
+  // this version: the own page stays.
+  absl::Status Continue(UniqueFd fd);
+
   void CountCommand(StatsCommand command, StatsResult result) {
     Add(page().commands[static_cast<size_t>(command)][static_cast<size_t>(result)], 1);
   }
@@ -208,7 +215,7 @@ class StatsWriter {
   }
 
  private:
-  explicit StatsWriter(Mapping mapping);
+  StatsWriter(UniqueFd fd, Mapping mapping);
   StatsPage& page() const { return *page_; }
   static void Add(std::atomic<uint64_t>& cell, uint64_t by) {
     cell.fetch_add(by, std::memory_order_relaxed);
@@ -217,6 +224,7 @@ class StatsWriter {
     cell.store(cell.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
   }
 
+  UniqueFd fd_;
   Mapping mapping_;
   StatsPage* page_;
 };

@@ -34,6 +34,13 @@ absl::StatusOr<sockaddr_un> Address(const std::string& path) {
   return address;
 }
 
+// -1 when it is no socket.
+int Option(int fd, int name) {
+  int value = -1;
+  socklen_t size = sizeof(value);
+  return ::getsockopt(fd, SOL_SOCKET, name, &value, &size) == 0 ? value : -1;
+}
+
 absl::StatusOr<UniqueFd> NewSocket(int extra_flags) {
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | extra_flags, 0));
   if (!fd.valid()) return ErrnoStatus(errno, "creating a unix socket");
@@ -132,6 +139,16 @@ absl::StatusOr<UnixListener> UnixListener::Listen(const std::string& path, mode_
   if (::listen(listener.fd(), SOMAXCONN) != 0)
     return ErrnoStatus(errno, absl::StrCat("listen on '", path, "'"));
   return listener;
+}
+
+absl::StatusOr<UnixListener> UnixListener::Adopt(UniqueFd fd, const std::string& path) {
+  if (Option(fd.get(), SO_DOMAIN) != AF_UNIX || Option(fd.get(), SO_TYPE) != SOCK_STREAM ||
+      Option(fd.get(), SO_ACCEPTCONN) != 1)
+    return absl::InvalidArgumentError("a descriptor that is no listening unix stream socket");
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0)
+    return ErrnoStatus(errno, absl::StrCat("stat '", path, "'"));
+  return UnixListener(std::move(fd), path, info.st_dev, info.st_ino);
 }
 
 absl::StatusOr<UniqueFd> UnixListener::Accept() {

@@ -31,6 +31,10 @@ class UnixListener {
   // (AlreadyExists), the directory missing or not writable (NotFound, PermissionDenied).
   static absl::StatusOr<UnixListener> Listen(const std::string& path, mode_t mode = 0660);
 
+  // Goes on with a listening socket of another process, bound to `path`. InvalidArgument when it is
+  // no listening unix stream socket.
+  static absl::StatusOr<UnixListener> Adopt(UniqueFd fd, const std::string& path);
+
   int fd() const { return fd_.get(); }
   const std::string& path() const { return path_; }
   // One connection, close-on-exec and blocking; Unavailable when none waits.

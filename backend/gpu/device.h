@@ -38,6 +38,11 @@ class Device final : public GpuDevice, private RendererClient {
   void Quiesce() override;
   void Reset() override;
   Screenshot TakeScreenshot(uint32_t head) override;
+  void Freeze() override;
+  void Thaw() override;
+  SavedDevice Save(wire::LeftFds& fds) override;
+  absl::Status Restore(DeviceState& state, wire::TakenFds& fds,
+                       std::span<const std::byte> pixels) override;
 
  private:
   // device.cc: the frame.
@@ -114,6 +119,13 @@ class Device final : public GpuDevice, private RendererClient {
   void OnCursorRead(RenderResult result);
   void ForgetReads();
 
+  // device_save.cc, device_restore.cc: for a successor process.
+  absl::Status CheckPromises(const DeviceState& state) const;
+  absl::Status RestoreResource(ResourceState& state, std::shared_ptr<Surface> surface);
+  absl::Status RestoreContext(const ContextState& state);
+  absl::Status RestoreHeads(const DeviceState& state,
+                            const std::vector<std::shared_ptr<Surface>>& surfaces);
+
   // device_3d.cc: 3D commands.
   void Do(Call& call, const virtio_gpu_ctx_create& request);
   void Do(Call& call, const wire::CtxDestroy& request);
@@ -145,8 +157,11 @@ class Device final : public GpuDevice, private RendererClient {
   void AttachPromoted(const Resource& resource);
   // Promotes what a command stream of `context` may name.
   void PromoteNamed(Context& context, const Submit3d& submit);
+  static constexpr int kRestartTries = 40;
   void ScheduleRestart(int tries);
   void FailKept();
+  // Goes on without what the renderer held.
+  void LoseRenderer();
   uint64_t NextInternalToken() { return kInternalToken | ++internal_tokens_; }
   void OnComplete(uint64_t token, RenderResult result) override;
   void OnExported(uint64_t token, std::shared_ptr<const ExportedBuffer> buffer) override;

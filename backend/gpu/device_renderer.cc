@@ -14,7 +14,6 @@ constexpr uint32_t kTarget2d = 2;  // PIPE_TEXTURE_2D
 constexpr uint32_t kPromotedBind = 1u << 1 | 1u << 3 | 1u << 18;
 
 constexpr std::chrono::milliseconds kRestartRetry{50};
-constexpr int kRestartTries = 40;
 
 uint32_t ToResponse(RenderResult result) {
   switch (result) {
@@ -215,6 +214,14 @@ void Device::FailKept() {
 
 void Device::OnRendererDied(const RendererDeath& death) {
   if (!died_at_) died_at_ = std::chrono::steady_clock::now();
+  LoseRenderer();
+  const auto guilty = contexts_.find(death.guilty_ctx_id);
+  if (guilty != contexts_.end()) guilty->second.poisoned = true;
+  if (!renderer_.off()) ScheduleRestart(kRestartTries);
+  Settle();
+}
+
+void Device::LoseRenderer() {
   FailKept();
   // The heads keep their last picture.
   for (Readback& readback : readbacks_) {
@@ -230,10 +237,6 @@ void Device::OnRendererDied(const RendererDeath& death) {
     if (resource.kind == Resource::Kind::k2d && resource.in_gl()) Demote(resource);
     if (resource.blob && resource.in_gl()) DemoteBlob(resource);
   });
-  const auto guilty = contexts_.find(death.guilty_ctx_id);
-  if (guilty != contexts_.end()) guilty->second.poisoned = true;
-  if (!renderer_.off()) ScheduleRestart(kRestartTries);
-  Settle();
 }
 
 void Device::ScheduleRestart(int tries) {

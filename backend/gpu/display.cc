@@ -133,7 +133,7 @@ void Display::EndFrame() {
 }
 
 void Display::Pump() {
-  if (options_.headless || !channel_.connected()) return;
+  if (options_.headless || frozen_ || !channel_.connected()) return;
   SendFeatures();
   // Twice at most: the frame that is open, and the next one if it is due.
   while (frame_open_ || (!cooling_ && !holding_ && HasNews())) {

@@ -69,6 +69,16 @@ class Display {
   // kFrameInterval: what is flushed meanwhile is merged into it.
   void Pump();
   static constexpr std::chrono::milliseconds kFrameInterval{8};
+  // Nothing is sent or taken between the two.
+  void Freeze();
+  void Thaw();
+  // Of a frozen one. Surfaces are the device's to number: `number_of` does.
+  void Save(DeviceState& state, wire::LeftFds& fds,
+            absl::FunctionRef<uint32_t(const std::shared_ptr<Surface>&)> number_of) const;
+  // In a frozen successor; `surface_of` is null for a number that is none.
+  absl::Status Restore(DeviceState& state, UniqueFd socket,
+                       absl::FunctionRef<std::shared_ptr<Surface>(uint32_t)> surface_of);
+
   // Forgets heads and cursors; the socket stays.
   void Reset();
 
@@ -86,6 +96,8 @@ class Display {
     EdidHandler edid;
   };
 
+  absl::Status RestoreHead(const HeadState& state, Head& head,
+                           const std::shared_ptr<Surface>& surface);
   void OnProtocolFeatures(std::span<const std::byte> payload);
   void SendFeatures();
   void Ask(Question& question);
@@ -117,6 +129,7 @@ class Display {
   bool features_unsent_ = false;
   uint64_t protocol_features_ = 0;
   std::array<Head, VIRTIO_GPU_MAX_SCANOUTS> heads_;
+  bool frozen_ = false;
   bool frame_open_ = false;  // a frame is being sent
   uint64_t frame_bytes_ = 0;
   bool holding_ = false;    // the last frames took more than the bandwidth allows

@@ -26,18 +26,18 @@ constexpr int kSendBuffer = 64 << 10;
 
 constexpr size_t kMaxMessageWithFd = 64;
 
-int SetSendBuffer(int socket) {
+// What `bytes` of a message count in a send buffer: the kernel's own bookkeeping is in it.
+size_t Cost(size_t bytes) { return bytes + bytes / 8 + 4096; }
+
+}  // namespace
+
+int DisplayChannel::SetSendBuffer(int socket) {
   ::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof(kSendBuffer));
   int size = 0;
   socklen_t length = sizeof(size);
   ::getsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, &length);
   return size;
 }
-
-// What `bytes` of a message count in a send buffer: the kernel's own bookkeeping is in it.
-size_t Cost(size_t bytes) { return bytes + bytes / 8 + 4096; }
-
-}  // namespace
 
 DisplayChannel::DisplayChannel(EventLoop& loop, StatsWriter& stats,
                                absl::AnyInvocable<void()> on_writable)
@@ -65,7 +65,7 @@ void DisplayChannel::Replace(UniqueFd socket) {
 
 void DisplayChannel::UpdateWatch() {
   const uint32_t events = EPOLLIN | (want_writable_ || !unsent_.empty() ? uint32_t{EPOLLOUT} : 0u);
-  if (!socket_.valid() || events == watched_events_) return;
+  if (!socket_.valid() || frozen_ || events == watched_events_) return;
   watched_events_ = events;
   loop_.Watch(socket_.get(), events, [this](uint32_t happened) { OnEvents(happened); });
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <absl/functional/any_invocable.h>
+#include <absl/functional/function_ref.h>
 #include <sys/uio.h>
 
 #include <array>
@@ -12,9 +13,11 @@
 #include <span>
 #include <vector>
 
+#include "backend/gpu/device_state.h"
 #include "backend/wire/vhost_user_gpu.h"
 #include "common/event_loop.h"
 #include "common/stats_page.h"
+#include "common/status.h"
 #include "common/unique_fd.h"
 
 namespace rendercar::gpu {
@@ -36,6 +39,16 @@ class DisplayChannel {
   // Uses `socket` from now on (or none, when it is not valid). Replies still due are given up.
   void Replace(UniqueFd socket);
   bool connected() const { return socket_.valid(); }
+
+  // Nothing is read or written between the two, and none of the other functions is called.
+  void Freeze();
+  void Thaw();
+  // The connection of a frozen channel, for a successor.
+  void Save(DisplayState& state, wire::LeftFds& fds) const;
+  // In the successor, frozen: goes on with `socket`; `handler_of` gives the handler of each reply
+  // that is due.
+  absl::Status Restore(DisplayState& state, UniqueFd socket,
+                       absl::FunctionRef<ReplyHandler(uint32_t request)> handler_of);
 
   // Sends one message: `payload`, then `pixels`. False, with nothing taken, when the socket has no
   // room for all of it or is gone.
@@ -60,6 +73,8 @@ class DisplayChannel {
     ReplyHandler handler;
   };
 
+  // What the kernel makes of the size that is wanted.
+  static int SetSendBuffer(int socket);
   void OnEvents(uint32_t events);
   void UpdateWatch();
   bool HasRoomFor(size_t bytes);
@@ -76,6 +91,7 @@ class DisplayChannel {
   absl::AnyInvocable<void()> on_writable_;
   UniqueFd socket_;
   int send_buffer_bytes_ = 0;
+  bool frozen_ = false;
   bool want_writable_ = false;
   uint32_t watched_events_ = 0;
 

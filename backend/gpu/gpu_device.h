@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "backend/gpu/device_state.h"
 #include "backend/gpu/renderer.h"
 #include "backend/guest/guest_memory.h"
 #include "backend/guest/virtqueue.h"
@@ -98,6 +99,17 @@ class GpuDevice {
   virtual void Quiesce() = 0;
   // RESET_DEVICE or a driver reset: Quiesce, then everything the guest made is dropped.
   virtual void Reset() = 0;
+
+  // For a successor process that goes on with this device. Between Freeze (which quiesces) and Thaw
+  // nothing is handled and nothing sent; Save is for a frozen one.
+  virtual void Freeze() = 0;
+  virtual void Thaw() = 0;
+  virtual SavedDevice Save(wire::LeftFds& fds) = 0;
+  // In the successor, after SetMemory, frozen: becomes the device that `state` describes, as after
+  // a renderer's death; Thaw makes a renderer if that is needed. InvalidArgument or
+  // FailedPrecondition when this cannot be, in words: it is of no use then.
+  virtual absl::Status Restore(DeviceState& state, wire::TakenFds& fds,
+                               std::span<const std::byte> pixels) = 0;
 
   // Copies what `head` shows as the display gets it, without the cursor. Any number: from a client.
   virtual Screenshot TakeScreenshot(uint32_t head) = 0;

@@ -160,6 +160,16 @@ struct ExportedBuffer {
   bool y_0_top = false;  // the first row is the topmost
 };
 
+// What a guest's commands did to earlier renderers, for the renderer of a successor process.
+struct RendererHistory {
+  uint32_t failovers = 0;  // times that 3D moved to another render node
+  uint32_t deaths_in_a_row = 0;
+  std::vector<uint64_t> blamed_ms_ago;  // deaths that the guest is held to account for
+  bool off = false;
+  bool off_for_deaths = false;
+  std::string off_reason;
+};
+
 // Called on the device's work thread, never from inside a call to Renderer (but for Quiesce and
 // Reset).
 class RendererClient {
@@ -227,6 +237,10 @@ class Renderer {
   // killed and what is in flight completes with kRendererDied). Completions are delivered before it
   // returns.
   virtual void Quiesce(int timeout_ms) = 0;
+
+  // For a successor process, and in it before anything is started.
+  virtual RendererHistory history() const { return {}; }
+  virtual void Remember(const RendererHistory&) {}
 };
 
 // What a probe in the same image, uid and sandbox found that the renderer can do.

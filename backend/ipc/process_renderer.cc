@@ -263,12 +263,33 @@ void ProcessRenderer::NoteNode(const gpu::RendererDeath& death) {
     policy_.TurnOff("the render node is gone, and no other may serve this session");
     return;
   }
-  options_.link.argv = std::move(options_.failover.front());
-  options_.failover.erase(options_.failover.begin());
+  MoveToNextNode();
   policy_.OnNewNode();
   Count(StatsValue::kFailovers);
   log::Warning("3D moves to another render node: this one is gone",
                {{"renderer", absl::StrJoin(options_.link.argv, " ")}});
+}
+
+bool ProcessRenderer::MoveToNextNode() {
+  if (options_.failover.empty()) return false;
+  options_.link.argv = std::move(options_.failover.front());
+  options_.failover.erase(options_.failover.begin());
+  ++failovers_;
+  return true;
+}
+
+gpu::RendererHistory ProcessRenderer::history() const {
+  gpu::RendererHistory history;
+  history.failovers = failovers_;
+  policy_.Save(Clock::now(), history);
+  return history;
+}
+
+void ProcessRenderer::Remember(const gpu::RendererHistory& history) {
+  // The nodes that may take over are the same: both processes have the same flags.
+  while (failovers_ < history.failovers && MoveToNextNode()) {
+  }
+  policy_.Restore(Clock::now(), history);
 }
 
 void ProcessRenderer::Report(const gpu::RendererDeath& death) {

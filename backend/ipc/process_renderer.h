@@ -51,6 +51,8 @@ class ProcessRenderer final : public gpu::Renderer {
   // before it returns.
   void Reset() override;
   void Quiesce(int timeout_ms) override;
+  gpu::RendererHistory history() const override;
+  void Remember(const gpu::RendererHistory& history) override;
 
   // The process, for tests and the log; -1 when none runs.
   pid_t pid() const { return running() ? link_->pid() : -1; }
@@ -77,6 +79,7 @@ class ProcessRenderer final : public gpu::Renderer {
   // Whether the render node is gone, and what then.
   void NoteNode(const gpu::RendererDeath& death);
   void Report(const gpu::RendererDeath& death);
+  bool MoveToNextNode();
   void Dispatch();
   void PostDispatch();
   void SendDeferred();
@@ -92,6 +95,7 @@ class ProcessRenderer final : public gpu::Renderer {
   // So many starts in a row that do not find it: a reset may take it away for a moment.
   static constexpr int kNodeFailures = 3;
   int node_failures_ = 0;
+  uint32_t failovers_ = 0;
   RestartPolicy policy_;
   std::unique_ptr<RendererLink> link_;
   std::deque<LinkEvent> events_;  // for the client, in order

@@ -45,6 +45,30 @@ void RestartPolicy::OnReset(Clock::time_point now) {
   off_reason_.clear();
 }
 
+void RestartPolicy::Save(Clock::time_point now, gpu::RendererHistory& history) const {
+  using std::chrono::milliseconds;
+  history.deaths_in_a_row = in_a_row_;
+  history.off = off();
+  history.off_for_deaths = off_for_deaths_;
+  history.off_reason = off_reason_;
+  for (const Clock::time_point death : blamed_)
+    history.blamed_ms_ago.push_back(
+        static_cast<uint64_t>(std::chrono::duration_cast<milliseconds>(now - death).count()));
+}
+
+void RestartPolicy::Restore(Clock::time_point now, const gpu::RendererHistory& history) {
+  in_a_row_ = history.deaths_in_a_row;
+  off_for_deaths_ = history.off_for_deaths;
+  off_reason_ = history.off_reason;
+  if (history.off && !off()) off_reason_ = "it was off before the backend was upgraded";
+  blamed_.clear();
+  for (const uint64_t ms_ago : history.blamed_ms_ago) {
+    const auto ago =
+        std::min<uint64_t>(ms_ago, static_cast<uint64_t>(options_.blame_window.count()));
+    blamed_.push_back(now - std::chrono::milliseconds(ago));
+  }
+}
+
 void RestartPolicy::OnNewNode() {
   in_a_row_ = 0;
   not_before_ = {};

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 
+#include "backend/gpu/renderer.h"
 #include "common/status.h"
 
 namespace rendercar::ipc {
@@ -36,6 +37,10 @@ class RestartPolicy {
   // now (a guest that boots again and again kills no more renderers than one that does not).
   void OnReset(Clock::time_point now);
   bool off() const { return !off_reason_.empty(); }
+
+  // For a successor process; `history.failovers` is left alone.
+  void Save(Clock::time_point now, gpu::RendererHistory& history) const;
+  void Restore(Clock::time_point now, const gpu::RendererHistory& history);
 
  private:
   Options options_;

@@ -258,6 +258,7 @@ void DeviceWorker::LookForPrivateMemory() {
 }
 
 void DeviceWorker::Process() {
+  if (frozen_) return;
   if (batching_) return Schedule();
   const auto until = Clock::now() + kBatchTime;
   bool more = true;

@@ -11,6 +11,7 @@
 
 #include "backend/gpu/gpu_device.h"
 #include "backend/server/poll_time.h"
+#include "backend/server/server_state.h"
 #include "backend/server/vring.h"
 #include "backend/wire/vhost_user_decode.h"
 #include "common/event_loop.h"
@@ -18,8 +19,6 @@
 #include "common/status.h"
 
 namespace rendercar::server {
-
-inline constexpr uint32_t kQueues = 2;
 
 // A device and the renderer that it drives; the device goes first.
 struct ServedDevice {
@@ -41,6 +40,14 @@ class DeviceWorker final : public gpu::QueuePort {
   // Does what `message` asks for; those that the protocol thread answers alone do nothing here.
   // The value is GET_VRING_BASE's, else 0. InvalidArgument: the frontend broke the protocol.
   absl::StatusOr<uint32_t> Apply(wire::VhostUserMessage message);
+
+  // For a successor process. Freeze answers every request and takes no more until Thaw;
+  // Unavailable when that cannot be, and nothing is frozen. Save is for a frozen worker, Restore
+  // makes one of a fresh worker.
+  absl::Status Freeze();
+  void Thaw();
+  gpu::Pictures Save(WorkerState& state, wire::LeftFds& fds);
+  absl::Status Restore(WorkerState& state, wire::TakenFds& fds, std::span<const std::byte> pixels);
 
   gpu::Screenshot TakeScreenshot(uint32_t head) { return served_.device->TakeScreenshot(head); }
 
@@ -89,6 +96,7 @@ class DeviceWorker final : public gpu::QueuePort {
   std::shared_ptr<const guest::GuestMemory> memory_;
   std::array<std::unique_ptr<Vring>, kQueues> rings_;
   uint64_t features_ = 0;
+  bool frozen_ = false;
   bool batching_ = false;
   bool process_posted_ = false;
   bool publish_posted_ = false;

@@ -76,6 +76,16 @@ class FakeDevice final : public gpu::GpuDevice {
     log_.Add("quiesce");
   }
   void Reset() override { log_.Add("reset"); }
+  void Freeze() override {
+    AnswerAll();
+    log_.Add("freeze");
+  }
+  void Thaw() override { log_.Add("thaw"); }
+  gpu::SavedDevice Save(wire::LeftFds&) override { return {}; }
+  absl::Status Restore(gpu::DeviceState&, wire::TakenFds&, std::span<const std::byte>) override {
+    log_.Add("restore");
+    return absl::OkStatus();
+  }
   // Head 0 shows one pixel, the others nothing.
   gpu::Screenshot TakeScreenshot(uint32_t head) override {
     gpu::Screenshot shot;

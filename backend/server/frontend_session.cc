@@ -71,10 +71,6 @@ bool ImpliesEffect(const wire::VhostUserMessage& message) {
 
 }  // namespace
 
-struct FrontendSession::Work {
-  std::unique_ptr<DeviceWorker> worker;
-};
-
 std::shared_ptr<FrontendSession> FrontendSession::Create(EventLoop& loop, EventLoop& work_loop,
                                                          StatsWriter& stats, DeviceFactory factory,
                                                          UniqueFd socket) {
@@ -112,6 +108,10 @@ void FrontendSession::Start(EndHandler on_end) {
   if (!known.has_value()) return End(Hung());
   offered_features_ = kTransportFeatures | known->features;
   num_capsets_ = known->num_capsets;
+  Watch();
+}
+
+void FrontendSession::Watch() {
   stats_.Set(StatsValue::kFrontendConnected, 1);
   loop_.Watch(socket_.get(), EPOLLIN | EPOLLHUP, [this](uint32_t) { OnReadable(); });
 }

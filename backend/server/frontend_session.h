@@ -35,16 +35,30 @@ class FrontendSession : public std::enable_shared_from_this<FrontendSession> {
   // Ends it from this side; on_end is not called.
   void Stop();
 
+  // For a successor process. Between Freeze and Thaw no message is taken. Unavailable, with nothing
+  // frozen, when that cannot be now.
+  absl::Status Freeze();
+  void Thaw();
+  // Of a frozen session: its own part and, on the work thread, the worker's, packed into memory
+  // with what `state` holds already.
+  absl::StatusOr<UniqueFd> Save(ServerState state, wire::LeftFds& fds);
+  // Instead of Start, frozen: goes on with a predecessor's session; Thaw begins.
+  absl::Status Restore(FrontendState& state, wire::TakenFds& fds, std::span<const std::byte> pixels,
+                       EndHandler on_end);
+
   // What a head shows. `done` is called once, on `loop`, unless that ends before; never at once.
   using ScreenshotHandler = absl::AnyInvocable<void(gpu::Screenshot)>;
   void TakeScreenshot(uint32_t head, ScreenshotHandler done);
 
  private:
   // What the work thread owns; shared with tasks on its loop that may outlast the session.
-  struct Work;
+  struct Work {
+    std::unique_ptr<DeviceWorker> worker;
+  };
 
   FrontendSession(EventLoop& loop, EventLoop& work_loop, StatsWriter& stats, DeviceFactory factory,
                   UniqueFd socket);
+  void Watch();
   void OnReadable();
   absl::Status Handle(wire::ReceivedMessage message);
   absl::Status CheckNegotiation(const wire::VhostUserMessage& message);

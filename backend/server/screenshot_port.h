@@ -29,6 +29,8 @@ class ScreenshotPort {
   ScreenshotPort(const ScreenshotPort&) = delete;
   ScreenshotPort& operator=(const ScreenshotPort&) = delete;
 
+  int listener_fd() const { return listener_.fd(); }
+
  private:
   void OnConnection(UniqueFd socket);
   void OnReadable(uint64_t client);

@@ -39,6 +39,7 @@ Server::Server(EventLoop& loop, StatsWriter& stats, DeviceFactory factory, Optio
       }) {}
 
 Server::~Server() {
+  handovers_.reset();
   screenshots_.reset();
   watch_.reset();
   listener_.reset();  // its path goes first: nobody should connect any more
@@ -57,6 +58,10 @@ Server::~Server() {
 
 void Server::Listen(UnixListener listener) {
   listener_.emplace(std::move(listener));
+  WatchListener();
+}
+
+void Server::WatchListener() {
   watch_ = std::make_unique<AcceptWatch>(
       loop_, *listener_, [this](UniqueFd socket) { OnConnection(std::move(socket)); });
 }

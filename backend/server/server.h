@@ -9,6 +9,7 @@
 
 #include "backend/server/device_worker.h"
 #include "backend/server/frontend_session.h"
+#include "backend/server/handover_port.h"
 #include "backend/server/screenshot_port.h"
 #include "common/accept_watch.h"
 #include "common/epoll_loop.h"
@@ -18,7 +19,7 @@
 
 namespace rendercar::server {
 
-class Server {
+class Server final : private Heritage {
  public:
   struct Options {
     bool persistent = false;  // go on listening after a frontend
@@ -31,7 +32,7 @@ class Server {
   Server(EventLoop& loop, StatsWriter& stats, DeviceFactory factory, Options options,
          EndHandler on_end);
   // Ends session and work thread; takes at most a second.
-  ~Server();
+  ~Server() override;
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
@@ -41,8 +42,19 @@ class Server {
   void Serve(UniqueFd socket);
   // From now on whoever connects there (own uid, root) may ask for screenshots.
   void OfferScreenshots(UnixListener listener);
+  // From now on a successor process (own uid, root) may ask there for all of it: `on_handed_over`
+  // is called then, and this process must end at once, without destructors.
+  void OfferHandover(UnixListener listener, absl::AnyInvocable<void()> on_handed_over);
+
+  // In the successor, before anything else: goes on with the predecessor's frontend, if it had one.
+  // It is frozen until Begin. InvalidArgument or FailedPrecondition, in words, when that cannot be.
+  absl::Status Restore(ServerState& state, wire::TakenFds& fds, std::span<const std::byte> pixels);
+  void Begin();
 
  private:
+  absl::StatusOr<Frozen> Freeze() override;
+  void Thaw() override;
+  void WatchListener();
   void OnConnection(UniqueFd socket);
   void OnSessionEnd(const absl::Status& why);
 
@@ -57,6 +69,7 @@ class Server {
   std::thread work_thread_;
   std::shared_ptr<FrontendSession> session_;
   std::unique_ptr<ScreenshotPort> screenshots_;
+  std::unique_ptr<HandoverPort> handovers_;
 };
 
 }  // namespace rendercar::server

@@ -161,6 +161,50 @@ uint16_t Vring::Stop() {
   return config_.last_avail_index;
 }
 
+void Vring::Freeze() {
+  frozen_ = true;
+  if (kick_.valid() && started()) loop_.Unwatch(kick_.get());
+}
+
+void Vring::Thaw() {
+  frozen_ = false;
+  if (kick_.valid() && started()) WatchKick();
+}
+
+RingState Vring::Save(wire::LeftFds& fds) const {
+  RingState state;
+  state.config = config_;
+  if (queue_) state.config.last_avail_index = queue_->last_avail_index();
+  state.has_addr = has_addr_;
+  state.enabled = enabled_;
+  state.broken = broken_;
+  state.started = started();
+  state.stopped_at = stopped_at_;
+  state.kick = fds.Put(kick_.get());
+  state.call = fds.Put(call_.get());
+  state.err = fds.Put(err_.get());
+  return state;
+}
+
+absl::Status Vring::Restore(const RingState& state, wire::TakenFds& fds,
+                            const std::shared_ptr<const guest::GuestMemory>& memory) {
+  frozen_ = true;
+  if (state.config.size != 0) RC_RETURN_IF_ERROR(SetNum(state.config.size));
+  config_ = state.config;
+  has_addr_ = state.has_addr;
+  enabled_ = state.enabled;
+  broken_ = state.broken;
+  stopped_at_ = state.stopped_at;
+  if (state.kick != wire::kNoFd) RC_RETURN_IF_ERROR(SetKick(fds.Take(state.kick)));
+  SetCall(fds.Take(state.call));
+  SetErr(fds.Take(state.err));
+  if (!state.started) return absl::OkStatus();
+  if (!kick_.valid() || !has_addr_ || memory == nullptr)
+    return absl::InvalidArgumentError("a ring runs without its kick, addresses or memory");
+  RC_ASSIGN_OR_RETURN(queue_, guest::Virtqueue::Create(config_, memory));
+  return absl::OkStatus();
+}
+
 void Vring::Break(const absl::Status& why) {
   broken_ = true;
   stats_.CountError(StatsError::kBadDescriptor);
@@ -178,6 +222,7 @@ void Vring::PublishUsed() {
 }
 
 void Vring::WatchKick() {
+  if (frozen_) return;
   loop_.Watch(kick_.get(), EPOLLIN | EPOLLET, [this](uint32_t) {
     if (kick_needs_read_) Empty(kick_.get());
     on_kick_();
@@ -186,6 +231,8 @@ void Vring::WatchKick() {
 
 void Vring::DropKick() {
   if (!kick_.valid()) return;
+  // What comes meanwhile is the other process's.
+  if (frozen_) return kick_.Reset();
   loop_.Unwatch(kick_.get());
   // The frontend may use the same eventfd again: it finds it as a read one would be.
   SetNonBlocking(kick_.get());

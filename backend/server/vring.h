@@ -9,6 +9,7 @@
 
 #include "backend/guest/guest_memory.h"
 #include "backend/guest/virtqueue.h"
+#include "backend/server/server_state.h"
 #include "backend/wire/vhost_user.h"
 #include "common/event_loop.h"
 #include "common/stats_page.h"
@@ -45,6 +46,14 @@ class Vring {
   // The ring is malformed: nothing more is taken from it until it is stopped; the frontend is told.
   void Break(const absl::Status& why);
 
+  // For a successor process: no kick is taken between the two, nor lost. Save is for a frozen ring;
+  // Restore makes one of a fresh ring, InvalidArgument where that cannot be.
+  void Freeze();
+  void Thaw();
+  RingState Save(wire::LeftFds& fds) const;
+  absl::Status Restore(const RingState& state, wire::TakenFds& fds,
+                       const std::shared_ptr<const guest::GuestMemory>& memory);
+
   // Whether requests are to be taken from it.
   bool active() const { return queue_.has_value() && enabled_ && !broken_; }
   bool started() const { return queue_.has_value(); }
@@ -70,6 +79,7 @@ class Vring {
   bool has_addr_ = false;
   UniqueFd kick_, call_, err_;
   bool kick_needs_read_ = false;
+  bool frozen_ = false;
   bool enabled_ = false;
   bool broken_ = false;
   std::optional<guest::Virtqueue> queue_;

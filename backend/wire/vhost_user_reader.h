@@ -30,6 +30,8 @@ class VhostUserReader {
   // the socket between two messages; InvalidArgument, in words, when it breaks the protocol (the
   // connection is of no use then).
   absl::StatusOr<std::optional<ReceivedMessage>> Read();
+  // Whether nothing of a next message was received.
+  bool idle() const { return filled_ == 0; }
 
  private:
   // Fills buffer_ up to `wanted`; false when the rest is still to come.
