@@ -41,7 +41,7 @@ absl::Status RequestCache::Once(const std::string& id, const std::string& method
     changed_.wait(lock);
   }
   lock.unlock();
-  const absl::Status status = work();
+  absl::Status status = work();
   lock.lock();
   if (status.ok()) {
     Entry& entry = entries_.at(id);

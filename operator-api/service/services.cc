@@ -58,8 +58,9 @@ void AddNewest(const std::vector<std::string>& lines, v1::Diagnostics& response)
 
 template <typename T>
 grpc::Status Give(absl::StatusOr<T> result, T& response) {
-  if (result.ok()) response = *std::move(result);
-  return ToGrpcStatus(result.status());
+  if (!result.ok()) return ToGrpcStatus(result.status());
+  response = *std::move(result);
+  return grpc::Status::OK;
 }
 
 absl::StatusOr<int> PageSize(int asked, int most) {

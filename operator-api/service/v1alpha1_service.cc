@@ -25,7 +25,7 @@ grpc::Status Forward(Service& service,
   NewRequest new_request;
   NewResponse new_response;
   Copy(request, new_request);
-  const grpc::Status status = (service.*method)(context, &new_request, &new_response);
+  grpc::Status status = (service.*method)(context, &new_request, &new_response);
   if (status.ok()) Copy(new_response, response);
   return status;
 }
