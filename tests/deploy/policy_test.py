@@ -95,8 +95,12 @@ class InjectionTest(unittest.TestCase):
         self.assertEqual(sidecar["securityContext"], {
             "runAsUser": 107, "runAsGroup": 107, "runAsNonRoot": True, "privileged": False, "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"}})
-        mounts = [mount["mountPath"] for mount in sidecar["volumeMounts"]]
-        self.assertFalse([path for path in mounts if "serviceaccount" in path], mounts)
+
+    def test_an_empty_folder_keeps_the_vms_service_account_token_out(self):
+        sidecar = self.sidecar(self.admit(launcher_pod(**{"class": "small"})))
+        (mount,) = [each for each in sidecar["volumeMounts"] if "serviceaccount" in each["mountPath"]]
+        self.assertEqual(mount, {"name": "rendercar-control", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
+                                 "subPath": "no-token", "readOnly": True})
 
     def test_no_liveness_probe_can_kill_a_running_gpu(self):
         sidecar = self.sidecar(self.admit(launcher_pod(**{"class": "small"})))
