@@ -252,6 +252,11 @@ TEST_F(ProgramTest, define_refuses_what_cannot_be) {
   EXPECT_EQ(Run(define + "--domain=/dev/null").code, 64);
   EXPECT_EQ(Run(define + "--format=kubevirt --domain=/nonexistent").code, 69);
   EXPECT_EQ(Run(define + "--heads=0").code, 64);
+  EXPECT_THAT(Run(define + "--socket-path=/" + std::string(107, 'x')).output,
+              HasSubstr("has 108 bytes"));
+  EXPECT_THAT(Run(define + "--format=vhost-user-json --binary=backend").output,
+              HasSubstr("program (--binary) 'backend' is no absolute path"));
+  EXPECT_THAT(Run(define + "--render-node=renderD128").output, HasSubstr("(--render-node)"));
 }
 
 TEST_F(ProgramTest, vhost_user_json_is_installed_listed_checked_and_removed) {
@@ -273,6 +278,26 @@ TEST_F(ProgramTest, a_file_of_somebody_else_is_not_replaced) {
   EXPECT_EQ(Run(json + "install --binary=/bin/true" + dir).code, 73);
   EXPECT_EQ(Run(json + "remove" + dir).code, 73);
   EXPECT_EQ(Run(json + "remove --force" + dir).code, 0);
+}
+
+TEST_F(ProgramTest, a_json_file_stays_in_its_directory_and_names_a_program_by_its_whole_path) {
+  const std::string json = "exec " RENDERCAR_BIN_DIR "/rendercar-sidecar vhost-user-json ";
+  const std::string dir = " --dir=" + (dir_ / "s");
+  EXPECT_THAT(Run(json + "install --binary=/bin/true --name=../x.json" + dir).output,
+              HasSubstr("(--name) has a '/'"));
+  EXPECT_THAT(Run(json + "install --binary=true" + dir).output, HasSubstr("no absolute path"));
+  EXPECT_THAT(Run(json + "remove --name=../x.json" + dir).output, HasSubstr("--name"));
+  EXPECT_THAT(Run(json + "remove" + dir).output, HasSubstr("there is no '"));
+  EXPECT_THAT(Left(), IsEmpty());
+}
+
+TEST_F(ProgramTest, preflight_tells_all_checks_though_one_cannot_look) {
+  const std::string preflight = "exec " RENDERCAR_BIN_DIR "/rendercar-sidecar preflight ";
+  const Result wrong = Run(preflight + "--qemu=qemu-system-none --render-node=software");
+  EXPECT_EQ(wrong.code, 69);
+  EXPECT_THAT(wrong.output, HasSubstr("give QEMU's whole path"));
+  EXPECT_THAT(wrong.output, HasSubstr("pass --share=ID"));
+  EXPECT_THAT(wrong.output, HasSubstr("SocketPathTooLong"));
 }
 
 TEST_F(ProgramTest, preflight_names_what_is_wrong) {

@@ -7,7 +7,9 @@
 #include <iostream>
 #include <sstream>
 
+#include "common/share_env.h"
 #include "sidecar/app/options.h"
+#include "sidecar/config/checks.h"
 #include "sidecar/definition/parse.h"
 #include "sidecar/definition/render.h"
 
@@ -30,6 +32,11 @@ absl::StatusOr<DeviceDescription> Describe(const DefineOptions& options) {
   description.guest_memory_bytes = options.guest_memory_bytes;
   description.backend_path = options.binary;
   RC_RETURN_IF_ERROR(Validate(description));
+  RC_RETURN_IF_ERROR(CheckSocketPath(description.socket_path));
+  RC_RETURN_IF_ERROR(CheckAbsolute(description.backend_path, "program (--binary)"));
+  if (options.render_node != share_env::kSoftwareNode) {
+    RC_RETURN_IF_ERROR(CheckAbsolute(options.render_node, "render node (--render-node)"));
+  }
   return description;
 }
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 
@@ -35,10 +36,13 @@ const char* Name(JsonState state) {
 }
 
 absl::Status List(const JsonOptions& options) {
-  fmt::print("{:<7} {:<6} {:<40} {}\n", "STATE", "TYPE", "FILE", "BINARY");
-  for (const JsonFile& file : Files(options))
-    fmt::print("{:<7} {:<6} {:<40} {}\n", Name(file.state), file.type.empty() ? "-" : file.type,
-               file.path, file.binary.empty() ? "-" : file.binary);
+  const std::vector<JsonFile> files = Files(options);
+  size_t width = 0;
+  for (const JsonFile& file : files) width = std::max(width, file.path.size());
+  fmt::print("{:<7} {:<6} {:<{}} {}\n", "STATE", "TYPE", "FILE", width, "BINARY");
+  for (const JsonFile& file : files)
+    fmt::print("{:<7} {:<6} {:<{}} {}\n", Name(file.state), file.type.empty() ? "-" : file.type,
+               file.path, width, file.binary.empty() ? "-" : file.binary);
   return absl::OkStatus();
 }
 
@@ -71,6 +75,15 @@ std::string Target(const JsonOptions& options) {
   return absl::StrCat(options.dir, "/", options.name.empty() ? kVhostUserJsonName : options.name);
 }
 
+// Another directory's file is not meant, and libvirt skips names that begin with a dot.
+absl::Status CheckName(const std::string& name) {
+  if (name.find('/') == std::string::npos && name.rfind('.', 0) != 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("file name '", name,
+                   "' (--name) has a '/' or begins with '.'; write just a name, for example ",
+                   kVhostUserJsonName, ", and the directory with --dir"));
+}
+
 // A file of that name that somebody else wrote is not touched without --force.
 absl::Status CheckOurs(const JsonOptions& options) {
   if (options.force) return absl::OkStatus();
@@ -86,7 +99,9 @@ absl::Status CheckOurs(const JsonOptions& options) {
 }
 
 absl::Status Install(const JsonOptions& options) {
+  RC_RETURN_IF_ERROR(CheckName(options.name));
   RC_RETURN_IF_ERROR(CheckWritableDirectory(options.dir, "vhost-user JSON directory (--dir)"));
+  RC_RETURN_IF_ERROR(CheckAbsolute(options.binary, "program (--binary)"));
   RC_RETURN_IF_ERROR(CheckProgram(options.binary, "program (--binary)"));
   RC_RETURN_IF_ERROR(CheckOurs(options));
   RC_ASSIGN_OR_RETURN(OwnedFile file,
@@ -97,9 +112,13 @@ absl::Status Install(const JsonOptions& options) {
 }
 
 absl::Status Remove(const JsonOptions& options) {
+  RC_RETURN_IF_ERROR(CheckName(options.name));
   RC_RETURN_IF_ERROR(CheckOurs(options));
   const std::string path = Target(options);
   if (::unlink(path.c_str()) == 0) return absl::OkStatus();
+  if (errno == ENOENT)
+    return absl::NotFoundError(absl::StrCat(
+        "there is no '", path, "'; 'vhost-user-json list' shows which files there are"));
   return ErrnoStatus(errno, absl::StrCat("cannot remove '", path, "'"));
 }
 

@@ -32,16 +32,33 @@ absl::StatusOr<std::string> Read(const std::string& path, const char* flag) {
 
 absl::StatusOr<std::string> AskQemu(const std::string& qemu) {
   if (qemu.empty()) return std::string();
-  RC_ASSIGN_OR_RETURN(const ProgramOutput output,
-                      RunProgram({qemu, "-device", "help"}, std::chrono::seconds(20)));
-  if (output.end.clean()) return output.text;
+  const auto output = RunProgram({qemu, "-device", "help"}, std::chrono::seconds(20));
+  if (!output.ok()) {
+    return absl::UnavailableError(absl::StrCat(std::string(output.status().message()),
+                                               "; give QEMU's whole path, or --qemu-devices"));
+  }
+  if (output->end.clean()) return output->text;
   return absl::UnavailableError(
-      absl::StrCat("'", qemu, " -device help' ", output.end.ToString(), "; is it QEMU?"));
+      absl::StrCat("'", qemu, " -device help' ", output->end.ToString(), "; is it QEMU?"));
 }
 
-absl::StatusOr<std::string> Devices(const PreflightOptions& options) {
-  return options.qemu_devices.empty() ? AskQemu(options.qemu)
-                                      : Read(options.qemu_devices, "--qemu-devices");
+// A QEMU that cannot be asked is a check that fails: the others are told all the same.
+absl::Status AddDevices(const PreflightOptions& options, PreflightInput& input) {
+  if (!options.qemu_devices.empty()) {
+    RC_ASSIGN_OR_RETURN(input.qemu_devices, Read(options.qemu_devices, "--qemu-devices"));
+    return absl::OkStatus();
+  }
+  const auto devices = AskQemu(options.qemu);
+  if (devices.ok()) input.qemu_devices = *devices;
+  input.qemu_problem = std::string(devices.status().message());
+  return absl::OkStatus();
+}
+
+void AddShares(const PreflightOptions& options, PreflightInput& input) {
+  const auto shares =
+      ResolveShares(::getenv, {options.share, options.render_node, "", std::nullopt});
+  if (shares.ok()) input.shares = *shares;
+  input.share_problem = std::string(shares.status().message());
 }
 
 }  // namespace
@@ -74,12 +91,10 @@ CLI::App* AddPreflightCommand(CLI::App& app, PreflightOptions& options) {
 
 absl::Status RunPreflight(const PreflightOptions& options) {
   PreflightInput input;
-  const auto shares =
-      ResolveShares(::getenv, {options.share, options.render_node, "", std::nullopt});
-  if (shares.ok()) input.shares = *shares;
+  AddShares(options, input);
   input.vmm_socket_path = options.socket_path;
   input.memory_limit_bytes = ReadContainerUsage().memory_limit_bytes;
-  RC_ASSIGN_OR_RETURN(input.qemu_devices, Devices(options));
+  RC_RETURN_IF_ERROR(AddDevices(options, input));
   RC_ASSIGN_OR_RETURN(input.domain_xml, Read(options.domain, "--domain"));
   RC_ASSIGN_OR_RETURN(input.vmi_json, Read(options.vmi, "--vmi"));
   const std::vector<PreflightCheck> checks = Preflight(input);

@@ -49,7 +49,7 @@ absl::Status CheckShare(const Share& share) {
 
 // What can be checked before anything is made.
 absl::Status CheckSurroundings(const Options& options, const std::vector<Share>& shares) {
-  RC_RETURN_IF_ERROR(CheckProgram(options.backend, "backend program"));
+  RC_RETURN_IF_ERROR(CheckProgram(options.backend, "backend program (--backend)"));
   RC_RETURN_IF_ERROR(CheckWritableDirectory(options.socket_dir, "socket directory (--socket-dir)"));
   RC_RETURN_IF_ERROR(CheckControlSocket(options.control_socket));
   for (const Share& share : shares) RC_RETURN_IF_ERROR(CheckShare(share));

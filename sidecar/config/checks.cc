@@ -23,13 +23,16 @@ absl::Status NoPermission(const std::string& subject, const std::string& remedy)
 
 }  // namespace
 
+absl::Status CheckAbsolute(const std::string& path, const std::string& what) {
+  if (!path.empty() && path[0] == '/') return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(what, " '", path, "' is no absolute path; start it with '/'"));
+}
+
 absl::Status CheckWritableDirectory(const std::string& path, const std::string& what) {
   const std::string subject = absl::StrCat(what, " '", path, "'");
   struct stat info {};
-  if (path.empty() || path[0] != '/') {
-    return absl::InvalidArgumentError(
-        absl::StrCat(subject, " is no absolute path; start it with '/'"));
-  }
+  RC_RETURN_IF_ERROR(CheckAbsolute(path, what));
   if (::stat(path.c_str(), &info) != 0) {
     if (errno == EACCES)
       return NoPermission(absl::StrCat(subject, " cannot be reached"),
@@ -82,7 +85,7 @@ absl::Status CheckProgram(const std::string& path, const std::string& what) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0)
     return absl::NotFoundError(
-        absl::StrCat(subject, " does not exist; install it there or name another with --backend"));
+        absl::StrCat(subject, " does not exist; install it there or name another"));
   if (S_ISREG(info.st_mode) && ::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0)
     return absl::OkStatus();
   return NoPermission(absl::StrCat(subject, " cannot be executed"), "change its mode");

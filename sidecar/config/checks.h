@@ -10,6 +10,9 @@ namespace rendercar::sidecar {
 
 // `what` names the path's role and origin in messages: "socket directory (--socket-dir)".
 
+// `path` begins with '/'. InvalidArgument.
+absl::Status CheckAbsolute(const std::string& path, const std::string& what);
+
 // A directory in which this process may create files. NotFound, InvalidArgument (no directory),
 // PermissionDenied.
 absl::Status CheckWritableDirectory(const std::string& path, const std::string& what);

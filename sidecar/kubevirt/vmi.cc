@@ -104,7 +104,9 @@ absl::StatusOr<VmiRequest> ParseVmi(const std::string& json, const SessionSpec& 
     return absl::InvalidArgumentError(
         absl::StrCat("the VMI has ", json.size(), " bytes, at most ", kMaxJsonBytes, " are taken"));
   const Json vmi = Json::parse(json, nullptr, /*allow_exceptions=*/false);
-  if (!vmi.is_object()) return absl::InvalidArgumentError("the VMI is no JSON object");
+  if (!vmi.is_object())
+    return absl::InvalidArgumentError(
+        "the VMI is no JSON object; give what 'kubectl get vmi NAME -o json' prints");
   const Json& metadata = Member(vmi, "metadata");
   request.name = absl::StrCat(Text(metadata, "namespace"), "/", Text(metadata, "name"));
   const std::string eviction = Text(Member(vmi, "spec"), "evictionStrategy");

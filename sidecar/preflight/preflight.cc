@@ -28,15 +28,16 @@ PreflightCheck FromStatus(const char* reason, const absl::Status& status, std::s
   return status.ok() ? Pass(reason, std::move(good)) : Fail(reason, std::string(status.message()));
 }
 
-PreflightCheck CheckShares(const std::vector<Share>& shares) {
+PreflightCheck CheckShares(const PreflightInput& input) {
   constexpr char kReason[] = "RenderNodeNotOpenable";
-  if (shares.empty())
+  if (!input.share_problem.empty()) return Fail(kReason, input.share_problem);
+  if (input.shares.empty())
     return Fail(kReason, "this container has no share; request rendercar.dev/render in its limits");
-  for (const Share& share : shares) {
+  for (const Share& share : input.shares) {
     if (const absl::Status status = CheckRenderNode(share.render_node); !status.ok())
       return Fail(kReason, std::string(status.message()));
   }
-  return Pass(kReason, fmt::format("{} render node(s) can be opened", shares.size()));
+  return Pass(kReason, fmt::format("{} render node(s) can be opened", input.shares.size()));
 }
 
 PreflightCheck CheckMemoryLimit(const std::optional<uint64_t>& limit) {
@@ -52,8 +53,10 @@ PreflightCheck CheckMemoryLimit(const std::optional<uint64_t>& limit) {
                           *limit >> 20, kLeastMemoryBytes >> 20));
 }
 
-PreflightCheck CheckLauncher(const std::string& devices) {
+PreflightCheck CheckLauncher(const PreflightInput& input) {
   constexpr char kReason[] = "LauncherUnsupported";
+  const std::string& devices = input.qemu_devices;
+  if (!input.qemu_problem.empty()) return Fail(kReason, input.qemu_problem);
   if (devices.empty()) return Skip(kReason, "name the launcher's QEMU with --qemu to check it");
   if (devices.find(fmt::format("\"{}\"", kDevice)) != std::string::npos)
     return Pass(kReason, fmt::format("QEMU has {}", kDevice));
@@ -64,12 +67,24 @@ PreflightCheck CheckLauncher(const std::string& devices) {
                           kDevice));
 }
 
+// A NUMA cell that has memory of its own kind, which wins over <memoryBacking>; none if all share.
+pugi::xml_node PrivateCell(const pugi::xml_node& domain) {
+  return domain.child("cpu").child("numa").find_child([](const pugi::xml_node& cell) {
+    return std::string(cell.attribute("memAccess").value()) == "private";
+  });
+}
+
 PreflightCheck CheckSharedMemory(const std::string& xml) {
   constexpr char kReason[] = "MemoryNotShared";
   if (xml.empty()) return Skip(kReason, "name the domain's XML with --domain to check it");
   pugi::xml_document document;
   if (!document.load_buffer(xml.data(), xml.size()))
     return Fail(kReason, "the domain XML cannot be parsed; pass what virsh dumpxml prints");
+  if (const pugi::xml_node cell = PrivateCell(document.document_element())) {
+    return Fail(kReason, fmt::format("the memory of NUMA cell '{}' is not shared; set "
+                                     "memAccess='shared' there, or leave memAccess out",
+                                     cell.attribute("id").value()));
+  }
   const pugi::xml_node backing = document.document_element().child("memoryBacking");
   const std::string source = backing.child("source").attribute("type").value();
   const std::string access = backing.child("access").attribute("mode").value();
@@ -108,9 +123,9 @@ const char* Name(PreflightResult result) {
 }  // namespace
 
 std::vector<PreflightCheck> Preflight(const PreflightInput& input) {
-  return {CheckLauncher(input.qemu_devices),
+  return {CheckLauncher(input),
           CheckSharedMemory(input.domain_xml),
-          CheckShares(input.shares),
+          CheckShares(input),
           CheckMemoryLimit(input.memory_limit_bytes),
           FromStatus("SocketPathTooLong", CheckSocketPath(input.vmm_socket_path),
                      fmt::format("{} bytes of socket path", input.vmm_socket_path.size())),

@@ -28,6 +28,8 @@ struct PreflightInput {
   std::string qemu_devices;                    // what QEMU's "-device help" printed; empty: unknown
   std::string domain_xml;                      // as defined; empty: unknown
   std::string vmi_json;                        // empty: unknown
+  std::string share_problem;                   // why there are no shares, where that is known
+  std::string qemu_problem;                    // why QEMU did not tell its devices
 };
 
 // A renderer and its driver need this much; less ends in an out-of-memory kill.

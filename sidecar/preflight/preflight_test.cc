@@ -45,6 +45,24 @@ TEST(PreflightTest, memory_that_is_not_shared_is_told) {
   EXPECT_THAT(Find(input, "MemoryNotShared").sentence, HasSubstr("access ''"));
 }
 
+TEST(PreflightTest, a_numa_cell_with_private_memory_is_named) {
+  PreflightInput input = Good();
+  input.domain_xml =
+      "<domain><memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
+      "<cpu><numa><cell id='0'/><cell id='1' memAccess='private'/></numa></cpu></domain>";
+  const PreflightCheck check = Find(input, "MemoryNotShared");
+  EXPECT_EQ(check.result, PreflightResult::kFail);
+  EXPECT_THAT(check.sentence, HasSubstr("NUMA cell '1'"));
+}
+
+TEST(PreflightTest, what_kept_a_check_from_looking_is_its_sentence) {
+  PreflightInput input = Good();
+  input.qemu_problem = "no such QEMU";
+  input.share_problem = "no such share";
+  EXPECT_EQ(Find(input, "LauncherUnsupported").sentence, "no such QEMU");
+  EXPECT_EQ(Find(input, "RenderNodeNotOpenable").sentence, "no such share");
+}
+
 TEST(PreflightTest, a_render_node_that_does_not_open_is_told) {
   PreflightInput input = Good();
   input.shares[0].render_node = "/dev/dri/renderD999";
