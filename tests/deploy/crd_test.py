@@ -9,7 +9,10 @@ import unittest
 import tools
 
 sys.path.insert(0, str(tools.ROOT / "operator-api/crds"))
-import crds  # noqa: E402
+try:
+    import crds
+except ImportError as missing:
+    tools.skip(f"{missing}; install the Debian package python3-yaml")
 
 TOOL = tools.CACHE / "policytool/crdtool"
 
