@@ -1,5 +1,5 @@
 # What is installed where, and the .deb packages: scripts/package.sh makes them.
-# One component a package: rendercar-backend, rendercar-sidecar, rendercar-shim, rendercar-node, rendercarctl.
+# One component a package: rendercar-backend, rendercar-sidecar, rendercar-shim, rendercar-node, rendercar-operator, rendercarctl.
 include(GNUInstallDirs)
 set(packaging "${CMAKE_SOURCE_DIR}/deploy/packaging")
 
@@ -21,6 +21,7 @@ endfunction()
 # Man pages run the programs, so that they are made for packages only: target rendercar_man.
 add_custom_target(rendercar_man)
 rendercar_packaged_program(rendercar-node 8)
+rendercar_packaged_program(rendercar-operator 8)
 rendercar_packaged_program(rendercar-sidecar 1)
 rendercar_packaged_program(rendercar-shim 1)
 rendercar_packaged_program(rendercar-backend 1)
@@ -36,6 +37,9 @@ install(FILES "${packaging}/systemd/rendercar-sidecar@.service" DESTINATION lib/
 # Packages only (cpack stages it); `cmake --install` touches nothing outside its prefix.
 install(FILES "${packaging}/etc/node.yaml" DESTINATION /etc/rendercar COMPONENT rendercar-node EXCLUDE_FROM_ALL)
 install(FILES "${CMAKE_SOURCE_DIR}/node/config.schema.json" DESTINATION ${CMAKE_INSTALL_DATADIR}/rendercar COMPONENT rendercar-node)
+install(FILES "${CMAKE_SOURCE_DIR}/operator-api/crds/rendercar.dev_gpusessions.yaml"
+  "${CMAKE_SOURCE_DIR}/operator-api/crds/rendercar.dev_renderpools.yaml"
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/rendercar/crds COMPONENT rendercar-operator)
 install(FILES "${packaging}/etc/40-rendercar-gpu.json" DESTINATION ${CMAKE_INSTALL_DATADIR}/qemu/vhost-user COMPONENT rendercar-backend)
 install(FILES "${packaging}/etc/45-rendercar-shim.json" DESTINATION ${CMAKE_INSTALL_DATADIR}/qemu/vhost-user COMPONENT rendercar-shim)
 
@@ -47,7 +51,7 @@ set(CPACK_PACKAGE_VERSION "${PROJECT_VERSION}")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_PACKAGE_DIRECTORY "${CMAKE_BINARY_DIR}/packages")
 set(CPACK_STRIP_FILES ON)
-set(CPACK_COMPONENTS_ALL rendercar-backend rendercar-sidecar rendercar-shim rendercar-node rendercarctl)
+set(CPACK_COMPONENTS_ALL rendercar-backend rendercar-sidecar rendercar-shim rendercar-node rendercar-operator rendercarctl)
 set(CPACK_COMPONENTS_GROUPING ONE_PER_GROUP)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
@@ -87,6 +91,9 @@ rendercar_deb(rendercar-shim misc "gives libvirt's QEMU a GPU of a sidecar in an
   "What libvirt starts where QEMU runs, as if it were the GPU backend: a static program\nthat passes QEMU's socket to a rendercar-sidecar. libvirt finds it by its vhost-user\nJSON.")
 rendercar_deb(rendercar-node admin "offers shares of GPUs to the kubelet"
   "The node agent of Rendercar: finds render nodes, cuts them into shares, and\noffers these to the kubelet through its device-plugin API." EXTRA ${node_extra})
+rendercar_deb(rendercar-operator admin "makes RenderPools and GpuSessions of a node"
+  "Beside a node agent: what RenderPools say becomes the agent's configuration, its\nsessions become GpuSession objects of the Kubernetes API."
+  RECOMMENDS "rendercar-node")
 rendercar_deb(rendercarctl admin "shows and changes GPU sessions of virtual machines"
   "The command line of Rendercar: GPU sessions of a sidecar, and how QEMU or libvirt\nis told of one.")
 include(CPack)

@@ -87,7 +87,7 @@ def page(program, number, version):
             [entry for entry in entries if "--help" not in entry[0]])]
     if footer(text):
         lines += section("examples and exit codes", verbatim(footer(text).removeprefix("Examples:\n")))
-    others = [other for other in ("rendercar-node(8)", "rendercar-sidecar(1)", "rendercar-shim(1)", "rendercar-backend(1)", "rendercarctl(1)") if not other.startswith(name + "(")]
+    others = [other for other in ("rendercar-node(8)", "rendercar-operator(8)", "rendercar-sidecar(1)", "rendercar-shim(1)", "rendercar-backend(1)", "rendercarctl(1)") if not other.startswith(name + "(")]
     lines += section("see also", [escape(", ".join([*others, "qemu(1)"]))])
     return "\n".join(lines) + "\n"
 

@@ -28,14 +28,23 @@ FILES = {
     "monitoring/rules.yaml": ["monitoring/rules"],
     "monitoring/dashboards.yaml": ["monitoring/dashboards"],
     "overlays/openshift/scc.yaml": ["node/openshift"],
+    "overlays/operator/rbac.yaml": ["operator/rbac"],
+    # Patches of what overlays/full has.
+    "overlays/operator/node.yaml": ["node/daemonset", "node/networkpolicy"],
+    "overlays/operator/monitors.yaml": ["monitoring/podmonitor"],
 }
 # The node agent's part of the KubeVirt plugin (its node hook) is a patch of overlays/full, so that the base is for any cluster.
 WITHOUT_PLUGIN = {"node/daemonset"}
 HEADER = "# Made by scripts/render-k8s.py from the Helm chart; change that. SPDX-License-Identifier: Apache-2.0\n"
 
 
-def render(template):
-    values = ALWAYS.replace("admission.when=always,kubevirt.plugin.when=always,", "") if template in WITHOUT_PLUGIN else ALWAYS
+def render(template, name):
+    with_operator = name.startswith("overlays/operator/")
+    values = ALWAYS
+    if with_operator:
+        values += ",operator.enabled=true"
+    elif template in WITHOUT_PLUGIN:
+        values = ALWAYS.replace("admission.when=always,kubevirt.plugin.when=always,", "")
     command = [HELM, "template", "rendercar", CHART, "--namespace", "rendercar-system", "--set", values, "--api-versions", VALIDATING,
                "--show-only", f"templates/{template}.yaml"]
     env = {**os.environ, "KUBECONFIG": "/dev/null"}
@@ -68,7 +77,7 @@ def main():
         sys.exit("render-k8s: helm is missing; run scripts/fetch-helm.sh")
     stale = copy_crds(sys.argv[1:] == ["--check"])
     for name, templates in FILES.items():
-        text = HEADER + "".join(plain(render(template)) for template in templates)
+        text = HEADER + "".join(plain(render(template, name)) for template in templates)
         path = OUT / name
         if sys.argv[1:] != ["--check"]:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -44,6 +44,10 @@ REFUSED = {
     ("node.enabled=false", "monitoring.podMonitor.when=always"): "nothing to scrape",
     ("node.enabled=false", "podDisruptionBudget.enabled=true"): "no pods to keep",
     ("serviceAccount.create=false", "openshift.enabled=true"): "default account",
+    ("serviceAccount.create=false", "operator.enabled=true"): "default account",
+    ("node.enabled=false", "operator.enabled=true"): "enable both or none",
+    ("operator.metricsPort=0",): "metricsPort",
+    ("operator.apiServerPorts={}",): "apiServerPorts",
 }
 
 SWITCHES = {
@@ -54,7 +58,7 @@ SWITCHES = {
 }
 SINGLE = (
     "kubevirt.plugin.hook=cel", "node.config.nfdDirectory=/etc/kubernetes/node-feature-discovery/features.d", "node.privileged=true", "podDisruptionBudget.enabled=true", "openshift.enabled=true",
-    "serviceAccount.create=false", "networkPolicy.enabled=false", "monitoring.dashboards.enabled=false",
+    "operator.enabled=true", "crds.install=false", "serviceAccount.create=false", "networkPolicy.enabled=false", "monitoring.dashboards.enabled=false",
     "admission.classPolicy.enabled=false", "admission.apiVersion=v1beta1", "classes.small=null", "classes.small.acceleration3d=false",
     "classes.small.namespaces={team-a,team-b}", "monitoring.rules.alerts.GuestErrors.enabled=false", "image.registry=registry.example.org/gpu",
     "commonLabels.team=gpu", "fullnameOverride=gpu", "node.updateStrategy.type=OnDelete", "image.pullSecrets={pull}",
@@ -190,6 +194,35 @@ class ChartTest(unittest.TestCase):
     def test_the_chart_gives_nobody_rights(self):
         kinds = {each["kind"] for each in default_objects()}
         self.assertFalse(kinds & {"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding", "Secret"}, kinds)
+
+    def test_the_operator_alone_gets_a_token_and_rights(self):
+        objects = default_objects("--set", "operator.enabled=true")
+        (daemonset,) = by_kind(objects, "DaemonSet")
+        spec = daemonset["spec"]["template"]["spec"]
+        self.assertFalse(spec["automountServiceAccountToken"])
+        agent, operator = spec["containers"]
+        (once,) = spec["initContainers"]
+        self.assertIn("--one-shot", once["args"])
+        self.assertNotIn("api-access", [mount["name"] for mount in agent["volumeMounts"]])
+        self.assertIn("--config=/run/rendercar-config/node.yaml", agent["args"])
+        self.assertIn("--api-uid=65534", agent["args"])
+        for each in (once, operator):
+            self.assertIn("--config=/run/rendercar-config/node.yaml", each["args"])
+            self.assertEqual(each["securityContext"], {
+                "runAsNonRoot": True, "runAsUser": 65534, "runAsGroup": 0, "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]}})
+        self.assertIn("--lease-name=rendercar-operator", operator["args"])
+        (policy,) = by_kind(objects, "NetworkPolicy")
+        self.assertEqual([each["port"] for each in policy["spec"]["egress"][0]["ports"]], [443, 6443])
+        (account,) = by_kind(objects, "ServiceAccount")
+        for kind in ("ClusterRoleBinding", "RoleBinding"):
+            (binding,) = by_kind(objects, kind)
+            self.assertEqual(binding["subjects"], [{"kind": "ServiceAccount", "name": account["metadata"]["name"], "namespace": "rendercar-system"}])
+        for role in (*by_kind(objects, "ClusterRole"), *by_kind(objects, "Role")):
+            self.assertNotIn("*", json.dumps(role["rules"]))
+
+    def test_a_class_may_take_what_a_pool_offers(self):
+        default_objects("--set", "operator.enabled=true", "--set", "classes.small.resource=rendercar.dev/workstation")
 
     def test_the_schema_takes_what_the_agent_takes(self):
         agents = json.loads((tools.ROOT / "node/config.schema.json").read_text())

@@ -16,6 +16,7 @@ OVERLAYS = {
     "full": ((), tools.ALL_APIS),
     "node-only": (("--set", "monitoring.dashboards.enabled=false"), ()),
     "software": (("--set", "node.config.software=always"), tools.ALL_APIS),
+    "operator": (("--set", "operator.enabled=true"), tools.ALL_APIS),
     "openshift": (("--set", "openshift.enabled=true"), tools.ALL_APIS),
 }
 

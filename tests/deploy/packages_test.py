@@ -12,7 +12,7 @@ import unittest
 import tools
 
 PACKAGES = pathlib.Path(os.environ.get("RENDERCAR_PACKAGES", tools.ROOT / "build/release/packages"))
-NAMES = ("rendercar-backend", "rendercar-sidecar", "rendercar-shim", "rendercar-node", "rendercarctl")
+NAMES = ("rendercar-backend", "rendercar-sidecar", "rendercar-shim", "rendercar-node", "rendercar-operator", "rendercarctl")
 
 # Package -> what it must hold.
 CONTENTS = {
@@ -22,6 +22,7 @@ CONTENTS = {
     "rendercar-shim": ("usr/bin/rendercar-shim", "usr/share/qemu/vhost-user/45-rendercar-shim.json", "usr/share/man/man1/rendercar-shim.1"),
     "rendercar-node": ("usr/bin/rendercar-node", "usr/lib/systemd/system/rendercar-node.service", "etc/rendercar/node.yaml",
                        "usr/share/rendercar/config.schema.json", "usr/share/man/man8/rendercar-node.8"),
+    "rendercar-operator": ("usr/bin/rendercar-operator", "usr/share/man/man8/rendercar-operator.8", "usr/share/rendercar/crds/rendercar.dev_renderpools.yaml"),
     "rendercarctl": ("usr/bin/rendercarctl", "usr/share/man/man1/rendercarctl.1"),
 }
 

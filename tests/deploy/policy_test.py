@@ -53,7 +53,7 @@ class DecodeTest(unittest.TestCase):
         self.assertEqual({line.split(": ")[1].split()[1] for line in foreign}, {"CustomResourceDefinition", "Plugin", "PodMonitor", "PrometheusRule"})
 
     def test_objects_of_every_optional_part_decode_strictly(self):
-        for value in ("openshift.enabled=true", "podDisruptionBudget.enabled=true", "node.privileged=true", "admission.apiVersion=v1beta1",
+        for value in ("openshift.enabled=true", "operator.enabled=true", "podDisruptionBudget.enabled=true", "node.privileged=true", "admission.apiVersion=v1beta1",
                       "classes.small.namespaces={a,b}", "image.pullSecrets={pull}"):
             with self.subTest(value=value):
                 self.check("--set", value)

@@ -174,3 +174,49 @@ socket,id=rendercar-chr-gpu0,path=/var/run/kubevirt-plugin/rendercar/gpu0.sock
     runbook_url: {{ printf "%s/%s.md" (trimSuffix "/" $rules.runbookBaseUrl) (.name | snakecase | replace "_" "-") }}
 {{- end -}}
 {{- end }}
+
+{{/* Who the operator is: not root, but of root's group, to which the agent's socket is open. */}}
+{{- define "rendercar.operatorUid" -}}65534{{- end }}
+
+{{/* A container of the operator from {root, name, args}. */}}
+{{- define "rendercar.operatorContainer" -}}
+- name: {{ .name }}
+  image: {{ include "rendercar.image" (dict "root" .root "image" .root.Values.node.image) }}
+  imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+  command: [/usr/bin/rendercar-operator]
+  args:
+    - --node-api-socket=/run/rendercar/node.sock
+    - --base-config=/etc/rendercar/node.yaml
+    - --config=/run/rendercar-config/node.yaml
+    {{- range .args }}
+    - {{ . }}
+    {{- end }}
+    - --log-level={{ .root.Values.node.logLevel }}
+    - --log-format={{ .root.Values.node.logFormat }}
+  env:
+    - name: NODE_NAME
+      valueFrom:
+        fieldRef:
+          fieldPath: spec.nodeName
+  resources:
+    {{- toYaml .root.Values.operator.resources | nindent 4 }}
+  securityContext:
+    runAsNonRoot: true
+    runAsUser: {{ include "rendercar.operatorUid" . }}
+    runAsGroup: 0
+    allowPrivilegeEscalation: false
+    readOnlyRootFilesystem: true
+    capabilities:
+      drop: [ALL]
+  volumeMounts:
+    - name: config
+      mountPath: /etc/rendercar
+      readOnly: true
+    - name: node-config
+      mountPath: /run/rendercar-config
+    - name: run
+      mountPath: /run/rendercar
+    - name: api-access
+      mountPath: /var/run/secrets/kubernetes.io/serviceaccount
+      readOnly: true
+{{- end }}

@@ -9,7 +9,8 @@
   {{- $offered = append $offered $name -}}
 {{- end -}}
 {{- range $name, $class := include "rendercar.classes" . | fromJson -}}
-  {{- if and $.Values.node.enabled (not (has $class.resource $offered)) -}}
+  {{- /* RenderPools offer resources too, which only the cluster knows. */ -}}
+  {{- if and $.Values.node.enabled (not $.Values.operator.enabled) (not (has $class.resource $offered)) -}}
     {{- fail (printf "classes.%s takes %q, which node.config.resources does not offer (it offers: %s); change classes.%s.resource or add the resource" $name $class.resource (join ", " $offered) $name) -}}
   {{- end -}}
   {{- range $key, $_ := $class.resources.requests -}}
@@ -51,5 +52,11 @@
 {{- end -}}
 {{- if and .Values.podDisruptionBudget.enabled (not .Values.node.enabled) -}}
   {{- fail "podDisruptionBudget.enabled needs node.enabled: there are no pods to keep" -}}
+{{- end -}}
+{{- if and .Values.operator.enabled (not .Values.node.enabled) -}}
+  {{- fail "operator.enabled is true while node.enabled is false; the operator runs beside the node agent, so enable both or none" -}}
+{{- end -}}
+{{- if and .Values.operator.enabled (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) -}}
+  {{- fail "operator.enabled would give rights to the default account of the namespace; set serviceAccount.create or serviceAccount.name" -}}
 {{- end -}}
 {{- end }}
