@@ -51,6 +51,8 @@ Agent::~Agent() {
 absl::Status Agent::Start() {
   RC_RETURN_IF_ERROR(CheckDirectory(places_.kubelet_dir));
   RemoveStaleSockets();
+  std::error_code error;
+  kubelet_seen_ = fs::is_socket(places_.kubelet_dir + "/" + kKubeletSocket, error);
   watch_ = std::make_unique<DirectoryWatch>(
       loop_, places_.kubelet_dir,
       [this](FileEvent event, const std::string& name) { OnFile(event, name); });
@@ -230,6 +232,7 @@ void Agent::AskForUsers() {
 
 void Agent::OnFile(FileEvent event, const std::string& name) {
   const bool kubelet = name == kKubeletSocket;
+  if (kubelet && event == FileEvent::kAppeared) SeeKubelet();
   if (event == FileEvent::kUnknown || kubelet) {
     CheckAll(kubelet && event == FileEvent::kAppeared);
     return;
@@ -237,6 +240,11 @@ void Agent::OnFile(FileEvent event, const std::string& name) {
   for (const auto& plugin : plugins_) {
     if (event == FileEvent::kGone && name == plugin->endpoint()) plugin->Check(false);
   }
+}
+
+void Agent::SeeKubelet() {
+  if (kubelet_seen_) report_.KubeletRestarted();
+  kubelet_seen_ = true;
 }
 
 void Agent::CheckAll(bool kubelet_appeared) {

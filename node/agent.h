@@ -59,6 +59,7 @@ class Agent {
   void RetirePlugins();
   ResourcePlugin* Find(const std::string& resource) const;
   void OnFile(FileEvent event, const std::string& name);
+  void SeeKubelet();
   void CheckAll(bool kubelet_appeared);
   void Every(std::chrono::milliseconds period,
              absl::AnyInvocable<std::chrono::milliseconds()> task);
@@ -71,6 +72,7 @@ class Agent {
   EventLoop& loop_;
   const Places places_;
   Config config_;
+  bool kubelet_seen_ = false;
   std::string drained_because_;
   Report& report_;
   SessionDirs dirs_;

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "node/agent_fixture.h"
@@ -19,6 +20,16 @@ TEST_F(AgentTest, registers_again_a_hundred_times_in_a_row) {
   }
   EXPECT_TRUE(WaitForHealthy(2));
   EXPECT_TRUE(kubelet_.AllocateContainer(kResource, 1).ok());
+  StopAgent();
+  EXPECT_EQ(std::count(report_.events.begin(), report_.events.end(), "kubelet restarted"), 100);
+}
+
+TEST_F(AgentTest, a_kubelet_that_comes_later_is_no_restart) {
+  ASSERT_TRUE(StartAgent().ok());
+  ASSERT_TRUE(kubelet_.Start().ok());
+  ASSERT_TRUE(WaitForHealthy(2));
+  StopAgent();
+  EXPECT_EQ(std::count(report_.events.begin(), report_.events.end(), "kubelet restarted"), 0);
 }
 
 TEST_F(AgentTest, restores_a_removed_socket_a_hundred_times_in_a_row) {

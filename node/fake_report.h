@@ -25,6 +25,7 @@ class FakeReport final : public Report {
   void DriverEvent(const std::string& device, DriverEventKind kind, const std::string&) override {
     events.push_back(absl::StrCat("driver ", device, " ", static_cast<int>(kind)));
   }
+  void KubeletRestarted() override { events.emplace_back("kubelet restarted"); }
   void Allocated(const std::string&, size_t shares, const absl::Status& result) override {
     events.push_back(
         absl::StrCat("allocated ", shares, " ", absl::StatusCodeToString(result.code())));

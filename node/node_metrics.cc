@@ -46,6 +46,8 @@ NodeMetrics::NodeMetrics()
       sockets_restored_(
           AddCounter("rendercar_node_sockets_restored_total",
                      "Times that the plugin's socket was removed by others and made again.")),
+      kubelet_restarts_(AddCounter("rendercar_node_kubelet_restarts_total",
+                                   "Times that a kubelet appeared where one had been.")),
       driver_events_(AddCounter("rendercar_node_driver_events_total",
                                 "What the kernel told of GPU drivers, by event.")),
       config_valid_(
@@ -54,6 +56,7 @@ NodeMetrics::NodeMetrics()
       node_info_(AddGauge("rendercar_node_render_node_info",
                           "What virglrenderer found on the render node; always 1.")) {
   config_valid_.Add({}).Set(1);
+  kubelet_restarts_.Add({});
   AddGauge("rendercar_build_info", "1; the label says which build runs.")
       .Add({{"component", "node"}, {"version", kVersion}})
       .Set(1);
@@ -154,6 +157,11 @@ void NodeMetrics::DriverEvent(const std::string& device, DriverEventKind kind,
   driver_events_.Add({{"device", device}, {"event", ToString(kind)}}).Increment();
   log::Warning("a GPU's driver tells of itself",
                {{"device", device}, {"event", ToString(kind)}, {"needs", detail}});
+}
+
+void NodeMetrics::KubeletRestarted() {
+  kubelet_restarts_.Add({}).Increment();
+  log::Info("the kubelet was started again");
 }
 
 void NodeMetrics::Allocated(const std::string& resource, size_t shares,

@@ -28,6 +28,7 @@ class NodeMetrics final : public Report {
   void ConfigRead(const absl::Status& result) override;
   void DriverEvent(const std::string& device, DriverEventKind kind,
                    const std::string& detail) override;
+  void KubeletRestarted() override;
   void Allocated(const std::string& resource, size_t shares, const absl::Status& result) override;
   void RegistrationTried(const std::string& resource, const absl::Status& result) override;
   void Registered(const std::string& resource) override;
@@ -50,6 +51,7 @@ class NodeMetrics final : public Report {
   Gauges& registered_;
   Counters& registrations_;
   Counters& sockets_restored_;
+  Counters& kubelet_restarts_;
   Counters& driver_events_;
   Gauges& config_valid_;
   Gauges& node_info_;

@@ -29,6 +29,8 @@ class Report {
   enum class DriverEventKind { kReset, kWedged, kRecovered };
   virtual void DriverEvent(const std::string& device, DriverEventKind kind,
                            const std::string& detail) = 0;
+  // A kubelet appeared where one had been.
+  virtual void KubeletRestarted() = 0;
   // An Allocate call was answered so; `shares` were asked for.
   virtual void Allocated(const std::string& resource, size_t shares,
                          const absl::Status& result) = 0;

@@ -222,6 +222,11 @@ class RulesTest(unittest.TestCase):
             used = set(re.findall(r"(?<![\w:])rendercar_\w+", alert["expr"])) - {"rendercar_dev_render"}
             self.assertLessEqual(used, known, name)
 
+    def test_the_page_of_metrics_lists_every_one_and_no_other(self):
+        exported = {name for name in tools.exported_metrics() if not re.search(r"_(bucket|sum|count)$", name)}
+        page = (tools.ROOT / "docs/metrics.md").read_text()
+        self.assertEqual(set(re.findall(r"^\| `(rendercar_\w+)`", page, re.MULTILINE)), exported)
+
 
 if __name__ == "__main__":
     tools.require_helm()
