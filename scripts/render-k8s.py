@@ -28,7 +28,7 @@ FILES = {
     "monitoring/rules.yaml": ["monitoring/rules"],
     "monitoring/dashboards.yaml": ["monitoring/dashboards"],
     "overlays/openshift/scc.yaml": ["node/openshift"],
-    "overlays/operator/rbac.yaml": ["operator/rbac"],
+    "overlays/operator/rbac.yaml": ["operator/rbac", "operator/policy"],
     # Patches of what overlays/full has.
     "overlays/operator/node.yaml": ["node/daemonset", "node/networkpolicy"],
     "overlays/operator/monitors.yaml": ["monitoring/podmonitor"],

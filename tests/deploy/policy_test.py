@@ -193,6 +193,29 @@ class RefusalTest(unittest.TestCase):
             self.assertEqual(self.complaints(what), [])
 
 
+class OperatorTest(unittest.TestCase):
+    """The operator of one node writes GpuSessions of that node alone."""
+
+    def complaints(self, node, user="system:serviceaccount:rendercar-system:rendercar-node", **extra):
+        policies = by_kind(default_objects("--set", "operator.enabled=true"), "ValidatingAdmissionPolicy")
+        session = {"apiVersion": "rendercar.dev/v1alpha1", "kind": "GpuSession", "metadata": {"name": "vm-gpu0"},
+                   "spec": {"nodeName": node, "podName": "vm", "session": "shares/a/sessions/gpu0"}}
+        asking = json.dumps({"Name": user, "Extra": {f"authentication.kubernetes.io/{key.replace('_', '-')}": [value] for key, value in extra.items()}})
+        code, _, err = policytool("admit", "team-a", asking, objects=[*policies, session])
+        self.assertIn(code, (0, 1), err)
+        return [line for line in err.splitlines() if "condition" not in line]
+
+    def test_its_own_node_is_fine_and_another_is_refused(self):
+        self.assertEqual(self.complaints("worker-1", node_name="worker-1"), [])
+        (line,) = self.complaints("worker-2", node_name="worker-1")
+        self.assertIn("the operator of node worker-1 may not write sessions of node worker-2", line)
+
+    def test_tokens_without_a_node_and_other_users_are_left_to_their_rights(self):
+        self.assertEqual(self.complaints("worker-2"), [])
+        self.assertEqual(self.complaints("worker-2", pod_name="agent"), [])
+        self.assertEqual(self.complaints("worker-2", user="admin", node_name="worker-1"), [])
+
+
 if __name__ == "__main__":
     tools.require_helm()
     if not TOOL.exists():

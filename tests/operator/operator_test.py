@@ -2,6 +2,7 @@
 
 Needs rendercar-operator (RENDERCAR_BIN, set by ctest), protoc, openssl, and Debian's python3-grpcio, python3-jsonschema and python3-yaml.
 SPDX-License-Identifier: Apache-2.0"""
+import json
 import os
 import pathlib
 import shutil
@@ -52,6 +53,28 @@ class PoolTest(OperatorTest):
         self.assertLess(text.index("rendercar.dev/workstation"), text.index("rendercar.dev/software"))  # by priority
         checked = subprocess.run([BIN / "rendercar-node", f"--config={self.config}", "--check-config"], capture_output=True, text=True, check=False)
         self.assertEqual(checked.returncode, 0, checked.stderr)
+
+    def test_a_real_agent_follows_the_pools(self):
+        (self.dir / "kubelet").mkdir()
+        self.start()
+        self.config_with("replicas: 3")
+        socket = self.dir / "real.sock"
+        with (self.dir / "agent").open("w") as out:
+            self.processes.append(subprocess.Popen(
+                [BIN / "rendercar-node", f"--config={self.config}", f"--kubelet-dir={self.dir}/kubelet", f"--session-root={self.dir}/sessions",
+                 f"--sysfs-root={self.dir}/none", f"--dev-root={self.dir}/none", "--metrics-address=none", "--pod-resources-socket=none",
+                 f"--api-socket={socket}"], stderr=out))
+        wait_for("the agent", socket.exists)
+
+        def offered():
+            done = subprocess.run([BIN / "rendercarctl", f"--socket={socket}", "nodes", "-o", "json"], capture_output=True, text=True, check=False)
+            return [(each["resource"], each["shares"]) for each in json.loads(done.stdout).get("render_nodes", [])] if done.returncode == 0 else None
+
+        wait_for("nothing", lambda: offered() == [])
+        self.api.put(GROUP, "renderpools", pool("soft", software="always", resourceName="rendercar.dev/soft", shares={"replicas": 5}))
+        wait_for("the pool's shares", lambda: offered() == [("rendercar.dev/soft", 5)])
+        self.api.delete(GROUP, "renderpools", "", "soft")
+        wait_for("nothing again", lambda: offered() == [])
 
     def test_the_leader_says_what_pools_offer(self):
         self.api.put("", "nodes", node("worker-2", shares=5, zone="b"))

@@ -2,7 +2,7 @@
 // evaluation of admission policies on an object. SPDX-License-Identifier: Apache-2.0
 //
 //	policytool decode < OBJECTS              one JSON object a line; prints what is wrong with each, exit 1 if any is
-//	policytool admit NAMESPACE < OBJECTS     policies, then the object as the last line; prints it mutated by the
+//	policytool admit NAMESPACE [USER] < OBJECTS     policies, then the object as the last line; prints it mutated by the
 //	                                         mutating ones, or what the validating ones say against it (exit 1)
 package main
 
@@ -28,18 +28,26 @@ import (
 	"k8s.io/apiserver/pkg/admission/plugin/policy/validating"
 	"k8s.io/apiserver/pkg/admission/plugin/webhook/matchconditions"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
+	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/cel/environment"
 	"k8s.io/client-go/kubernetes/scheme"
 )
+
+// Who makes the request; nobody in particular where a test does not say.
+var asking *user.DefaultInfo
 
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == "decode" {
 		os.Exit(decodeAll(readObjects()))
 	}
-	if len(os.Args) == 3 && os.Args[1] == "admit" {
+	if len(os.Args) >= 3 && os.Args[1] == "admit" {
+		if len(os.Args) == 4 { // {"Name": ..., "Extra": {...}}: who asks
+			asking = &user.DefaultInfo{}
+			fatal(json.Unmarshal([]byte(os.Args[3]), asking))
+		}
 		os.Exit(admit(os.Args[2], readObjects()))
 	}
-	fmt.Fprintln(os.Stderr, "usage: policytool decode | admit NAMESPACE")
+	fmt.Fprintln(os.Stderr, "usage: policytool decode | admit NAMESPACE [USER]")
 	os.Exit(64)
 }
 
@@ -100,8 +108,12 @@ func newRequest(namespace string, object *unstructured.Unstructured) request {
 		fatal(runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, made))
 		typed = made
 	}
+	var who user.Info
+	if asking != nil {
+		who = asking
+	}
 	attributes := admission.NewAttributesRecord(typed, nil, kind, namespace, object.GetName(), resource, "",
-		admission.Create, &metav1.CreateOptions{}, false, nil)
+		admission.Create, &metav1.CreateOptions{}, false, who)
 	return request{namespace, object, &admission.VersionedAttributes{
 		Attributes: attributes, VersionedKind: kind, VersionedObject: typed}}
 }
