@@ -1,5 +1,6 @@
 """The whole chain of watching: our programs run and a guest draws, a real Prometheus with the chart's rules scrapes them, dashboards are
-put to it, renderers are killed, the alert fires, reaches a real Alertmanager and its receiver, and resolves.
+put to it, renderers are killed, the alert fires, reaches a real Alertmanager and its receiver, and resolves: once with a frontend that also
+makes mistakes (every panel has data), once with a virtual machine.
 
 Needs the programs (RENDERCAR_BIN, RENDERCAR_GPU_LOAD, set by ctest). SPDX-License-Identifier: Apache-2.0"""
 import http.server
@@ -22,6 +23,10 @@ import xml.etree.ElementTree
 
 import tools
 from tools import by_kind, default_objects
+
+sys.path.insert(0, str(tools.ROOT / "tests/e2e"))
+from rendercar_e2e.backends import Missing  # noqa: E402 (found by the line above)
+from rendercar_e2e.machine import Machine  # noqa: E402
 
 BIN = pathlib.Path(os.environ.get("RENDERCAR_BIN", tools.ROOT / "build/release/bin"))
 GPU_LOAD = pathlib.Path(os.environ.get("RENDERCAR_GPU_LOAD", tools.ROOT / "build/release/test/gpu-load"))
@@ -87,9 +92,13 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         pass
 
 
-class LiveTest(unittest.TestCase):
+class Watched(unittest.TestCase):
+    """Node agent and sidecar, something that draws, Prometheus and Alertmanager; for each class anew."""
+    VALUES = FAST
+
     @classmethod
     def setUpClass(cls):
+        Receiver.received.clear()
         cls.dir = pathlib.Path(tempfile.mkdtemp(prefix="rendercar-live-"))
         cls.processes = []
         cls.addClassCleanup(shutil.rmtree, cls.dir, ignore_errors=True)
@@ -129,7 +138,7 @@ class LiveTest(unittest.TestCase):
                                 f"--socket-dir={run}", f"--control-socket={run}/c.sock", "--create-session=gpu0",
                                 f"--metrics-address=127.0.0.1:{cls.sidecar_port}")
         wait_for("the session's socket", (run / "gpu0.sock").exists)
-        cls.start(GPU_LOAD, run / "gpu0.sock", "--errors")
+        cls.start_guest(run)
         wait_for("a renderer", cls.renderers)
 
     @classmethod
@@ -140,12 +149,13 @@ class LiveTest(unittest.TestCase):
     def start_watchers(cls):
         receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
         threading.Thread(target=receiver.serve_forever, daemon=True).start()
+        cls.addClassCleanup(receiver.server_close)
         cls.addClassCleanup(receiver.shutdown)
         alertmanager, prometheus = free_port(), free_port()
         (cls.dir / "alertmanager.yml").write_text(json.dumps({
             "route": {"receiver": "test", "group_wait": "0s", "group_interval": "1s", "repeat_interval": "1h", "group_by": ["..."]},
             "receivers": [{"name": "test", "webhook_configs": [{"url": f"http://127.0.0.1:{receiver.server_port}/", "send_resolved": True}]}]}))
-        (rule,) = by_kind(default_objects(*FAST), "PrometheusRule")
+        (rule,) = by_kind(default_objects(*cls.VALUES), "PrometheusRule")
         (cls.dir / "rules.yml").write_text(json.dumps(rule["spec"]))
         session_labels = {"namespace": "team-a", "pod": "vm-1", "node": "n1"}
         (cls.dir / "prometheus.yml").write_text(json.dumps({
@@ -175,6 +185,25 @@ class LiveTest(unittest.TestCase):
 
     def notified(self, name, status):
         return [each for call in Receiver.received for each in call["alerts"] if each["labels"]["alertname"] == name and each["status"] == status]
+
+    def expect_told(self, alert):
+        """The alert is of our session, says what and where, and reached the receiver."""
+        self.assertEqual((alert["labels"]["namespace"], alert["labels"]["pod"], alert["labels"]["session"]), ("team-a", "vm-1", "gpu0"))
+        self.assertIn("team-a/vm-1", alert["annotations"]["summary"])
+        page = alert["annotations"]["runbook_url"].rsplit("/", 1)[1]
+        self.assertTrue((tools.ROOT / "docs/runbooks" / page).exists())
+        wait_for("its notification", lambda: self.notified(alert["labels"]["alertname"], "firing"))
+
+    def expect_end_of_alert(self, name):
+        wait_for("its end", lambda: not self.alerts(name))
+        wait_for("the notification of its end", lambda: self.notified(name, "resolved"))
+        self.assertEqual(self.query("max(rendercar_session_up)")[0]["value"][1], "1", "the session outlives its renderers")
+
+
+class LiveTest(Watched):
+    @classmethod
+    def start_guest(cls, run):
+        cls.start(GPU_LOAD, run / "gpu0.sock", "--errors")
 
     def test_1_promtool_finds_nothing_wrong_with_what_is_scraped(self):
         for port in (self.node_port, self.sidecar_port):
@@ -206,14 +235,8 @@ class LiveTest(unittest.TestCase):
             return self.alerts(name)
 
         (alert,) = wait_for("the alert", kill_until_it_fires)
-        self.assertEqual((alert["labels"]["namespace"], alert["labels"]["pod"], alert["labels"]["session"]), ("team-a", "vm-1", "gpu0"))
-        self.assertIn("team-a/vm-1", alert["annotations"]["summary"])
-        page = alert["annotations"]["runbook_url"].rsplit("/", 1)[1]
-        self.assertTrue((tools.ROOT / "docs/runbooks" / page).exists())
-        wait_for("its notification", lambda: self.notified(name, "firing"))
-        wait_for("its end", lambda: not self.alerts(name))
-        wait_for("the notification of its end", lambda: self.notified(name, "resolved"))
-        self.assertEqual(self.query("max(rendercar_session_up)")[0]["value"][1], "1", "the session outlives its renderers")
+        self.expect_told(alert)
+        self.expect_end_of_alert(name)
 
     def test_5_dashboards_can_be_drawn(self):
         out = pathlib.Path(os.environ.get("RENDERCAR_PICTURES", self.dir / "pictures"))
@@ -224,6 +247,50 @@ class LiveTest(unittest.TestCase):
             board = json.loads((tools.CHART / f"dashboards/{name}.json").read_text())
             for panel in board["panels"]:
                 self.assertIn(panel["title"], drawn)
+
+
+class SidecarsMachine(Machine):
+    """A virtual machine whose GPU is the sidecar's session gpu0."""
+
+    def path(self, name):
+        return super().path("gpu0.sock" if name == "gpu.sock" else name)
+
+    def start_backend(self):
+        pass
+
+
+class VirtualMachineTest(Watched):
+    # One death is enough: how fast a guest under emulation starts a program anew is nothing to depend on.
+    VALUES = ("--set", "monitoring.rules.window=20s", "--set", "monitoring.rules.alerts.RendererCrashLoop.threshold=0")
+
+    @classmethod
+    def start_guest(cls, run):
+        try:
+            cls.vm = SidecarsMachine(str(run), None, kind="3d", virgl=True, run="scene:cube,frames=0,report=5")
+            cls.addClassCleanup(cls.vm.close)
+            cls.vm.start()
+        except Missing as error:
+            raise unittest.SkipTest(str(error)) from error
+        cls.vm.wait_console("^SCENE FRAME 5$")
+
+    def draw_anew(self):
+        self.vm.shell("killall scene; while pidof scene >/dev/null; do sleep 0.1; done")
+        since = len(self.vm.console())
+        self.vm.shell("scene cube --frames=0 --report=5 >/dev/ttyS0 2>&1 &")
+        self.vm.wait_console("^SCENE FRAME 5$", since)
+
+    def test_a_vm_whose_renderer_is_killed_raises_the_alarm_and_goes_on(self):
+        name = "RendercarRendererCrashLoop"
+        self.assertEqual(self.alerts(name), [])
+        for _ in range(2):
+            for pid in wait_for("a renderer", self.renderers):
+                os.kill(pid, signal.SIGKILL)
+            (alert,) = wait_for("the alert", lambda: self.alerts(name))
+            self.expect_told(alert)
+            self.draw_anew()
+        self.expect_end_of_alert(name)
+        wait_for("frames of the VM", lambda: self.query("rate(rendercar_frames_shown_total[5s]) > 0"))
+        self.assertEqual(self.vm.hung_tasks(), [])
 
 
 if __name__ == "__main__":
