@@ -4,6 +4,7 @@
 #   scripts/images.sh              Debian 13 images; our packages are compiled in a build stage (long)
 #   scripts/images.sh --from-host  images of this machine's Debian release from build/release/packages (minutes)
 #   --only=sidecar,node            just these
+#   --virglrenderer=release        Debian 13's own 1.1.0 instead of sid's source (docs/security-model.md), where sid is not to be had
 #
 # The base is docker.io/library/debian:RELEASE, or, where no registry can be reached, a debootstrapped system of that name.
 # Exit code 69: this machine can make no images at all (no root, no buildah, no base); 1: making ours failed.
@@ -15,12 +16,13 @@ say() { printf '==> %s\n' "$*"; }
 die() { printf 'images: %s\n' "$*" >&2; exit 1; }
 unavailable() { printf 'images: %s\n' "$*" >&2; exit 69; }
 
-from_host='' only=sidecar,node,shim,demo-launcher
+from_host='' only=sidecar,node,shim,demo-launcher virglrenderer=sid
 for argument in "$@"; do
   case "$argument" in
     --from-host) from_host=1 ;;
     --only=*) only=${argument#--only=} ;;
-    *) die "unknown argument '$argument'; use --from-host or --only=sidecar,node,shim,demo-launcher" ;;
+    --virglrenderer=sid | --virglrenderer=release) virglrenderer=${argument#--virglrenderer=} ;;
+    *) die "unknown argument '$argument'; use --from-host, --only=sidecar,node,shim,demo-launcher or --virglrenderer=release" ;;
   esac
 done
 [ "$(id -u)" = 0 ] || unavailable "buildah and debootstrap need root here"
@@ -46,7 +48,7 @@ mirror() {
 
 make_base() {
   if buildah inspect --type image "$base" > /dev/null 2>&1 && [ -z "${RENDERCAR_NEW_BASE:-}" ]; then return; fi
-  if timeout 60 buildah pull -q "$base" > /dev/null 2>&1; then return; fi
+  if timeout 60 buildah pull -q --policy=always "$base" > /dev/null 2>&1; then return; fi
   command -v debootstrap > /dev/null || unavailable "$base cannot be pulled, and debootstrap is missing (Debian package of that name)"
   local mirror container root=$context/base
   mirror=$(mirror)
@@ -61,6 +63,8 @@ make_base() {
   printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n' "$mirror" "$suites" \
     > "$root/etc/apt/sources.list.d/debian.sources"
   rm -f "$root/etc/apt/sources.list"
+  # A mirror that is updated seldom has "expired" lists; where this machine's apt takes them, the base does.
+  apt-config dump | grep -i '^Acquire::Check-Valid-Until' > "$root/etc/apt/apt.conf.d/01this-mirror" || true
   rm -rf "$root/var/cache/apt/archives/"*.deb "$root/var/lib/apt/lists/"*
   container=$(buildah from scratch)
   buildah add -q "$container" "$root" / > /dev/null
@@ -77,7 +81,7 @@ make_packages() { # into $context/packages
     return
   fi
   say "compiling packages on Debian $release (long)"
-  "${build[@]}" -q -f deploy/images/packages.Containerfile -t localhost/rendercar/packages:"$version" . > /dev/null
+  "${build[@]}" -q --build-arg "VIRGLRENDERER=$virglrenderer" -f deploy/images/packages.Containerfile -t localhost/rendercar/packages:"$version" . > /dev/null
   local container mounted
   container=$(buildah from --pull=never localhost/rendercar/packages:"$version")
   mounted=$(buildah mount "$container")
