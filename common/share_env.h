@@ -37,6 +37,11 @@ inline constexpr std::array<const char*, 12> kLimitNames{
 // "software", comma-separated, in this order. Absent or empty: nowhere.
 inline constexpr char kFailoverNodes[] = "RENDERCAR_FAILOVER_NODES";
 
+// A directory of the container, mounted read-only, where a newer rendercar-backend (and
+// rendercar-renderer beside it) may lie for upgrades of running sessions. Absent or empty: none.
+inline constexpr char kUpgradeDir[] = "RENDERCAR_UPGRADE_DIR";
+inline constexpr char kContainerUpgradeDir[] = "/opt/rendercar/upgrade";
+
 // The render node that needs no device: llvmpipe through surfaceless EGL.
 inline constexpr char kSoftwareNode[] = "software";
 

@@ -153,6 +153,10 @@ absl::StatusOr<ContainerGrant> Grant(const ShareTable& table, const AllocationPo
   };
   AddLimits(grant, policy);
   AddFailover(grant, table, policy, nodes);
+  if (!policy.upgrade_dir.empty()) {
+    grant.mounts.push_back({share_env::kContainerUpgradeDir, policy.upgrade_dir, true});
+    grant.envs[share_env::kUpgradeDir] = share_env::kContainerUpgradeDir;
+  }
   // For people and plugins at the runtime, who see a container and not its pod's requests.
   grant.annotations = {{kSharesAnnotation, grant.envs[share_env::kShareIds]}};
   return grant;

@@ -46,6 +46,7 @@ struct AllocationPolicy {
   // Limits of each session, by share_env::kLimitNames.
   std::map<std::string, uint64_t> limits = {};
   Failover failover = {};
+  std::string upgrade_dir = {};  // of the host; empty: none
 };
 
 // All or nothing: a status that says why, and no directory left, or a grant for each container.

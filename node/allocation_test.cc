@@ -182,6 +182,17 @@ TEST_F(AllocationTest, failover_brings_the_other_nodes_of_the_resource_and_softw
   EXPECT_EQ(grant.devices[1].host_path, "/dev/dri/renderD129");
 }
 
+TEST_F(AllocationTest, a_directory_for_upgrades_is_mounted_read_only_and_named) {
+  policy_.upgrade_dir = "/var/lib/rendercar/upgrade";
+  const auto grants = Allocate({{"software-0"}});
+  ASSERT_TRUE(grants.ok()) << grants.status();
+  const ContainerGrant& grant = grants->front();
+  ASSERT_THAT(grant.mounts, SizeIs(2));
+  EXPECT_EQ(grant.mounts[1].host_path, "/var/lib/rendercar/upgrade");
+  EXPECT_TRUE(grant.mounts[1].read_only);
+  EXPECT_EQ(grant.envs.at(share_env::kUpgradeDir), grant.mounts[1].container_path);
+}
+
 TEST_F(AllocationTest, failover_to_software_needs_no_other_device) {
   policy_.failover.software = true;
   const auto grants = Allocate({{"0000-03-00.0-0"}});

@@ -53,6 +53,9 @@ struct ResourceConfig {
   // Limits of each session, by share_env::kLimitNames; what is missing is the backend's.
   std::map<std::string, uint64_t> limits;
   Failover failover;
+  // A host directory with a newer backend, which containers get read-only for upgrades of running
+  // sessions; empty: none.
+  std::string upgrade_dir;
 
   bool operator==(const ResourceConfig&) const = default;
 };

@@ -99,6 +99,9 @@ ResourceConfig ReadResource(YamlMap& map) {
   map.ReadWord("placement", PlacementWords(), resource.placement);
   ReadLimits(map, resource.limits);
   ReadFailover(map, resource.failover);
+  map.Read("upgradeDirectory", resource.upgrade_dir);
+  if (!resource.upgrade_dir.empty() && resource.upgrade_dir[0] != '/')
+    map.Wrong("upgradeDirectory", "an absolute path of the host");
   return resource;
 }
 
@@ -185,6 +188,8 @@ void EmitPolicy(YAML::Emitter& out, const ResourceConfig& resource) {
       out << YAML::Key << name << YAML::Value << value;
     out << YAML::EndMap;
   }
+  if (!resource.upgrade_dir.empty())
+    out << YAML::Key << "upgradeDirectory" << YAML::Value << resource.upgrade_dir;
   if (resource.failover == Failover{}) return;
   out << YAML::Key << "failover" << YAML::Value << YAML::BeginMap;
   out << YAML::Key << "nodes" << YAML::Value << resource.failover.nodes;

@@ -95,6 +95,7 @@ TEST(ConfigFileTest, what_is_printed_reads_back_the_same) {
   config.crash_limit.crashes = 0;
   config.resources.front().limits = {{"renderer-time", 50}};
   config.resources.front().failover.software = true;
+  config.resources.front().upgrade_dir = "/var/lib/rendercar/upgrade";
   const auto read = ParseConfig(PrintConfig(config), "printed");
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(*read, config);

@@ -170,6 +170,14 @@ absl::StatusOr<v1::Session> NodeApi::RestartRenderer(const v1::RestartRendererRe
   return ForwardForSession(place, deadline, &Stub::RestartRenderer, there);
 }
 
+absl::StatusOr<v1::Session> NodeApi::Upgrade(const v1::UpgradeSessionRequest& request,
+                                             Deadline deadline) {
+  RC_ASSIGN_OR_RETURN(const SessionPlace place, ParseSessionName(request.name()));
+  v1::UpgradeSessionRequest there = request;
+  there.set_name(place.session);
+  return ForwardForSession(place, deadline, &Stub::UpgradeSession, there);
+}
+
 absl::StatusOr<v1::DeviceDefinition> NodeApi::Define(const v1::GetDeviceDefinitionRequest& request,
                                                      Deadline deadline) {
   RC_ASSIGN_OR_RETURN(const SessionPlace place, ParseSessionName(request.name()));

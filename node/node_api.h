@@ -29,6 +29,8 @@ class NodeApi final : public api_service::SessionApi, public api_service::Invent
                                      Deadline deadline) override;
   absl::StatusOr<v1::Session> RestartRenderer(const v1::RestartRendererRequest& request,
                                               Deadline deadline) override;
+  absl::StatusOr<v1::Session> Upgrade(const v1::UpgradeSessionRequest& request,
+                                      Deadline deadline) override;
   absl::StatusOr<v1::DeviceDefinition> Define(const v1::GetDeviceDefinitionRequest& request,
                                               Deadline deadline) override;
   absl::StatusOr<api_service::Screenshot> Capture(const v1::CaptureScreenshotRequest& request,

@@ -134,7 +134,8 @@ AllocationPolicy ResourcePlugin::Policy() const {
           .allow_same_node = config_.allow_same_node,
           .use_cdi = use_cdi_,
           .limits = config_.limits,
-          .failover = config_.failover};
+          .failover = config_.failover,
+          .upgrade_dir = config_.upgrade_dir};
 }
 
 absl::StatusOr<std::vector<ContainerGrant>> ResourcePlugin::Allocate(

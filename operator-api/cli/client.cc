@@ -125,6 +125,12 @@ absl::StatusOr<api::Session> Client::RestartRenderer(const api::RestartRendererR
   return session;
 }
 
+absl::StatusOr<api::Session> Client::UpgradeSession(const api::UpgradeSessionRequest& request) {
+  api::Session session;
+  RC_RETURN_IF_ERROR(Call(*sessions_, &Sessions::UpgradeSession, request, session));
+  return session;
+}
+
 absl::StatusOr<Screenshot> Client::CaptureScreenshot(const api::CaptureScreenshotRequest& request) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + timeout_);

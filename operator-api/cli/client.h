@@ -47,6 +47,7 @@ class Client {
       const api::GetDeviceDefinitionRequest& request);
   absl::StatusOr<api::Session> UpdateSession(const api::UpdateSessionRequest& request);
   absl::StatusOr<api::Session> RestartRenderer(const api::RestartRendererRequest& request);
+  absl::StatusOr<api::Session> UpgradeSession(const api::UpgradeSessionRequest& request);
   // All pieces.
   absl::StatusOr<Screenshot> CaptureScreenshot(const api::CaptureScreenshotRequest& request);
   // Until `told` returns false, or the server ends the call.

@@ -164,6 +164,15 @@ absl::Status UpdateSession(Client& client, const Arguments& arguments) {
   return absl::OkStatus();
 }
 
+absl::Status UpgradeSession(Client& client, const Arguments& arguments) {
+  api::UpgradeSessionRequest request;
+  request.set_name(ResourceName(arguments.session));
+  request.set_binary(arguments.binary);
+  RC_ASSIGN_OR_RETURN(const auto upgraded, client.UpgradeSession(request));
+  PrintSession(arguments, upgraded);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 CLI::App* AddCommand(CLI::App& parent, const std::string& name, const std::string& help,
@@ -204,8 +213,8 @@ void AddCreate(CLI::App& sessions, Arguments& arguments, Command& chosen) {
 
 void AddSessions(CLI::App& app, Arguments& arguments, Command& chosen) {
   CLI::App* sessions =
-      app.add_subcommand("sessions", "Create, show, list, change and delete sessions");
-  sessions->require_subcommand(1)->fallthrough();
+      app.add_subcommand("sessions", "Create, list, change, upgrade, delete sessions");
+  sessions->require_subcommand(1)->fallthrough()->alias("session");
   CLI::App* list = AddCommand(*sessions, "list", "List all sessions", chosen, ListSessions);
   list->add_option("--filter", arguments.filter,
                    "Only those: for example \"state=ready AND connected=false\"")
@@ -221,6 +230,15 @@ void AddSessions(CLI::App& app, Arguments& arguments, Command& chosen) {
   update->add_option("--resolution", arguments.resolution, "Size of the first screen")
       ->option_text("WxH");
   update->add_option("--heads", arguments.heads, "Number of screens")->option_text("N");
+  CLI::App* upgrade =
+      AddCommand(*sessions, "upgrade", "Replace a session's backend by a newer one, under its VM",
+                 chosen, UpgradeSession);
+  AddSessionName(upgrade, arguments);
+  upgrade
+      ->add_option("--binary", arguments.binary,
+                   "The new backend as the sidecar sees it [the node's for upgrades, or the "
+                   "sidecar's own]")
+      ->option_text("PATH");
   CLI::App* remove =
       AddCommand(*sessions, "delete", "End a session and its backend", chosen, DeleteSession);
   AddSessionName(remove, arguments);

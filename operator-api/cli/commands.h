@@ -38,6 +38,7 @@ struct Arguments {
   std::string file;
   std::string shell = "bash";
   uint32_t head = 0;
+  std::string binary;
 };
 
 // "gpu0" or "software-0/gpu0" as the API names it.

@@ -55,6 +55,9 @@ class ManySessions final : public SessionApi {
                                               Deadline) override {
     return sessions_[0];
   }
+  absl::StatusOr<v1::Session> Upgrade(const v1::UpgradeSessionRequest&, Deadline) override {
+    return sessions_[0];
+  }
   absl::StatusOr<v1::DeviceDefinition> Define(const v1::GetDeviceDefinitionRequest&,
                                               Deadline) override {
     return v1::DeviceDefinition();

@@ -54,6 +54,10 @@ class FakeSessions : public SessionApi {
                                               Deadline) override {
     return Named("a");
   }
+  absl::StatusOr<v1::Session> Upgrade(const v1::UpgradeSessionRequest&, Deadline) override {
+    ++upgrades;
+    return Named("a");
+  }
   absl::StatusOr<v1::DeviceDefinition> Define(const v1::GetDeviceDefinitionRequest&,
                                               Deadline) override {
     return v1::DeviceDefinition();
@@ -71,6 +75,7 @@ class FakeSessions : public SessionApi {
     sessions_.erase("sessions/" + name);
   }
   int creations = 0;
+  int upgrades = 0;
 
  private:
   std::mutex mutex_;
@@ -153,6 +158,18 @@ TEST_F(ServiceTest, a_negative_page_is_refused) {
   v1::ListSessionsResponse page;
   EXPECT_EQ(service_.ListSessions(&context_, &request, &page).error_code(),
             grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(ServiceTest, a_repeated_upgrade_is_done_once) {
+  v1::UpgradeSessionRequest request;
+  request.set_name("sessions/a");
+  request.set_request_id("once");
+  for (int i = 0; i < 2; ++i) {
+    v1::Session session;
+    EXPECT_TRUE(service_.UpgradeSession(&context_, &request, &session).ok());
+    EXPECT_EQ(session.name(), "sessions/a");
+  }
+  EXPECT_EQ(sessions_.upgrades, 1);
 }
 
 TEST_F(ServiceTest, a_repeated_request_id_does_nothing_again) {

@@ -193,6 +193,18 @@ grpc::Status SessionService::RestartRenderer(grpc::ServerContext* context,
       }));
 }
 
+grpc::Status SessionService::UpgradeSession(grpc::ServerContext* context,
+                                            const v1::UpgradeSessionRequest* request,
+                                            v1::Session* response) {
+  if (const auto status = Check(*context, roles_, Role::kChange); !status.ok())
+    return ToGrpcStatus(status);
+  return ToGrpcStatus(
+      cache_.Once(request->request_id(), "UpgradeSession", *request, *response, [&] {
+        RC_ASSIGN_OR_RETURN(*response, api_.Upgrade(*request, DeadlineOf(*context)));
+        return absl::OkStatus();
+      }));
+}
+
 grpc::Status SessionService::CaptureScreenshot(
     grpc::ServerContext* context, const v1::CaptureScreenshotRequest* request,
     grpc::ServerWriter<v1::CaptureScreenshotResponse>* writer) {

@@ -47,6 +47,9 @@ class SessionService final : public v1::SessionService::Service {
   grpc::Status RestartRenderer(grpc::ServerContext* context,
                                const v1::RestartRendererRequest* request,
                                v1::Session* response) override;
+  grpc::Status UpgradeSession(grpc::ServerContext* context,
+                              const v1::UpgradeSessionRequest* request,
+                              v1::Session* response) override;
   grpc::Status CaptureScreenshot(
       grpc::ServerContext* context, const v1::CaptureScreenshotRequest* request,
       grpc::ServerWriter<v1::CaptureScreenshotResponse>* writer) override;

@@ -36,6 +36,8 @@ class SessionApi {
                                              Deadline deadline) = 0;
   virtual absl::StatusOr<v1::Session> RestartRenderer(const v1::RestartRendererRequest& request,
                                                       Deadline deadline) = 0;
+  virtual absl::StatusOr<v1::Session> Upgrade(const v1::UpgradeSessionRequest& request,
+                                              Deadline deadline) = 0;
   virtual absl::StatusOr<v1::DeviceDefinition> Define(const v1::GetDeviceDefinitionRequest& request,
                                                       Deadline deadline) = 0;
   virtual absl::StatusOr<Screenshot> Capture(const v1::CaptureScreenshotRequest& request,

@@ -83,12 +83,18 @@ std::string HelperProgram(const Options& options) {
 
 bool Exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
+std::string FromEnvironment(const char* name) {
+  const char* value = ::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
 SessionManager::Config ManagerConfig(const Options& options) {
   SessionManager::Config config{
-      options.socket_dir, options.vmm_socket_dir, options.backend, options.limits, "", {}};
+      options.socket_dir, options.vmm_socket_dir, options.backend, options.limits, "", "", {}};
   if (options.control_socket != kOff) {
     config.screenshot_dir = std::filesystem::path(options.control_socket).parent_path().string();
   }
+  config.upgrade_dir = WithoutTrailingSlash(FromEnvironment(share_env::kUpgradeDir));
   config.backend.stop_grace = std::chrono::milliseconds(options.stop_grace_ms);
   return config;
 }
@@ -119,11 +125,6 @@ void FillInPlaces(const KubevirtPlace& place, Options& options) {
   }
   if (place.socket && options.create_session.empty()) options.create_session = "gpu0";
   if (options.display.empty()) options.display = place.socket ? "headless" : "secondary";
-}
-
-std::string FromEnvironment(const char* name) {
-  const char* value = ::getenv(name);
-  return value == nullptr ? "" : value;
 }
 
 // Afterwards `options.limits` holds flags of the backend.
@@ -353,7 +354,7 @@ absl::Status Sidecar::FirstSessionIsThere(const absl::StatusOr<SessionView>& ses
 bool Sidecar::IsBackend(pid_t pid) const {
   if (shim_ && shim_->Owns(pid)) return true;
   for (const SessionView& session : sessions_.List()) {
-    if (session.backend_pid == pid) return true;
+    if (session.backend_pid == pid || session.upgrade_pid == pid) return true;
   }
   return false;
 }

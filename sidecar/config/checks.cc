@@ -91,6 +91,21 @@ absl::Status CheckProgram(const std::string& path, const std::string& what) {
   return NoPermission(absl::StrCat(subject, " cannot be executed"), "change its mode");
 }
 
+absl::Status CheckUpgradeProgram(const std::string& path) {
+  const std::string subject = absl::StrCat("backend program '", path, "'");
+  if (path.empty() || path[0] != '/')
+    return absl::InvalidArgumentError(
+        absl::StrCat(subject, " is no absolute path; start it with '/'"));
+  RC_RETURN_IF_ERROR(CheckProgram(path, "backend program"));
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return ErrnoStatus(errno, absl::StrCat("stat ", path));
+  const bool ours = info.st_uid == 0 || info.st_uid == ::geteuid();
+  if (ours && (info.st_mode & (S_IWGRP | S_IWOTH)) == 0) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      absl::StrCat(subject, " can be changed by others than root and uid ", ::geteuid(),
+                   "; make it root's (or that uid's) and not writable by group and others"));
+}
+
 absl::Status CheckSocketPath(const std::string& path) {
   if (path.size() <= kMaxSocketPathBytes) return absl::OkStatus();
   return absl::InvalidArgumentError(

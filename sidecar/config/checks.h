@@ -24,6 +24,11 @@ absl::Status CheckRenderNode(const std::string& path);
 // A file that can be executed. NotFound, PermissionDenied.
 absl::Status CheckProgram(const std::string& path, const std::string& what);
 
+// A program that a session may be upgraded to, from whoever asks: an absolute path of a plain file
+// that can be executed and that nobody but root and this uid can change. InvalidArgument, NotFound,
+// PermissionDenied.
+absl::Status CheckUpgradeProgram(const std::string& path);
+
 // A socket at `path` fits into what Linux takes. InvalidArgument.
 absl::Status CheckSocketPath(const std::string& path);
 

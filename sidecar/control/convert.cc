@@ -153,6 +153,7 @@ api::Session ToProto(const SessionView& session) {
   proto.set_stats_path(session.stats_path);
   proto.set_backend_pid(session.backend_pid);
   proto.set_backend_restarts(session.backend_restarts);
+  proto.set_backend_path(session.backend_path);
   if (!session.stats_path.empty() && session.backend_pid != 0) {
     if (const auto stats = ReadStats(session.stats_path); stats.ok()) {
       proto.set_frontend_connected((*stats)[StatsValue::kFrontendConnected] != 0);

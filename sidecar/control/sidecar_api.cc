@@ -217,6 +217,28 @@ absl::StatusOr<v1::Session> SidecarApi::RestartRenderer(const v1::RestartRendere
   return Get(request.name(), deadline);
 }
 
+absl::StatusOr<v1::Session> SidecarApi::Upgrade(const v1::UpgradeSessionRequest& request,
+                                                Deadline deadline) {
+  RC_ASSIGN_OR_RETURN(const SessionView before, Find(request.name(), deadline));
+  const std::string& id = before.spec.name;
+  log::Info("upgrade asked for", {{"session", id}, {"program", request.binary()}});
+  const auto upgraded = CallOnLoop<SessionView>(
+      loop_, deadline, [this, id, program = request.binary()](Answer<SessionView> answer) {
+        if (const absl::Status status = CheckOurs(id); !status.ok()) return answer(status);
+        sessions_.Upgrade(id, program, std::move(answer));
+      });
+  static const auto* reasons = new std::map<absl::StatusCode, std::string>{
+      {absl::StatusCode::kNotFound, "BINARY_NOT_FOUND"},
+      {absl::StatusCode::kInvalidArgument, "BINARY_NOT_ALLOWED"},
+      {absl::StatusCode::kPermissionDenied, "BINARY_NOT_ALLOWED"},
+      {absl::StatusCode::kFailedPrecondition, "UPGRADE_REFUSED"},
+      {absl::StatusCode::kUnavailable, "UPGRADE_FAILED"}};
+  const auto reason = reasons->find(upgraded.status().code());
+  if (reason != reasons->end())
+    return api_service::WithReason(upgraded.status(), reason->second, {{"session", id}});
+  return Converted(upgraded);
+}
+
 absl::StatusOr<v1::DeviceDefinition> SidecarApi::Define(
     const v1::GetDeviceDefinitionRequest& request, Deadline deadline) {
   RC_ASSIGN_OR_RETURN(const DefinitionFormat format, FromProto(request.format()));

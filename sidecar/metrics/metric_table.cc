@@ -28,7 +28,7 @@ std::vector<DocumentedMetric> AllMetrics() {
         {metric, more.empty() ? kSessionLabels : fmt::format("{}, {}", kSessionLabels, more)});
   };
   own({kBuildInfo, kShareInfo, kSessionInfo, kSessionState, kSessionUp, kBackendUp,
-       kBackendRestarts, kMemoryKills, kSessionCreated});
+       kBackendRestarts, kMemoryKills, kSessionUpgrades, kSessionCreated});
   of_page(kCommands);
   of_page(kGuestErrors);
   for (const PageMetric& page : PageMetrics()) of_page(page.metric);

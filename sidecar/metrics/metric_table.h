@@ -32,6 +32,11 @@ inline constexpr Metric kBackendRestarts{
 inline constexpr Metric kMemoryKills{
     "rendercar_memory_kills_total", prometheus::MetricType::Counter,
     "Renderers that were ended because the container came near its memory limit.", kSessionLabels};
+inline constexpr Metric kSessionUpgrades{
+    "rendercar_session_upgrades_total", prometheus::MetricType::Counter,
+    "Times that a newer backend was to take over a running VM: ok, or failed, and the one before "
+    "went on.",
+    "session, render_node, share, result"};
 inline constexpr Metric kSessionCreated{"rendercar_session_created_timestamp_seconds",
                                         prometheus::MetricType::Gauge,
                                         "When the session was created, unix time.", kSessionLabels};

@@ -53,6 +53,16 @@ void PerSession(const std::vector<Scraped>& all, const Metric& metric,
   std::move(family).AppendTo(families);
 }
 
+void AddUpgrades(const std::vector<Scraped>& all, Families& families) {
+  FamilyBuilder family(kSessionUpgrades);
+  for (const Scraped& one : all) {
+    const SessionView& session = one.session;
+    family.Add(LabelsOf(one, {{"result", "ok"}}), static_cast<double>(session.upgrades));
+    family.Add(LabelsOf(one, {{"result", "failed"}}), static_cast<double>(session.failed_upgrades));
+  }
+  std::move(family).AppendTo(families);
+}
+
 void AddSessions(const std::vector<Scraped>& all, Families& families) {
   FamilyBuilder info(kSessionInfo);
   FamilyBuilder state(kSessionState);
@@ -79,6 +89,7 @@ void AddSessions(const std::vector<Scraped>& all, Families& families) {
   PerSession(
       all, kMemoryKills, [](const SessionView& s) { return static_cast<double>(s.memory_kills); },
       families);
+  AddUpgrades(all, families);
   PerSession(
       all, kSessionCreated,
       [](const SessionView& s) {

@@ -23,6 +23,7 @@ BackendSupervisor::BackendSupervisor(EventLoop& loop, ProcessHost& processes, Co
       processes_(processes),
       config_(std::move(config)),
       listener_(listener),
+      argv_(config_.argv),
       pause_(config_.first_pause) {}
 
 BackendSupervisor::~BackendSupervisor() {
@@ -44,7 +45,7 @@ absl::Status BackendSupervisor::Start() {
 absl::Status BackendSupervisor::Launch() {
   ChildRequest request;
   request.name = config_.name;
-  request.argv = config_.argv;
+  request.argv = argv_;
   RC_ASSIGN_OR_RETURN(child_, processes_.Start(request));
   ++run_;
   state_ = State::kStarting;
@@ -59,9 +60,13 @@ void BackendSupervisor::WatchEnd() {
   loop_.Watch(child_->pidfd(), EPOLLIN, [this](uint32_t) { OnExit(); });
 }
 
-void BackendSupervisor::Adopt(std::unique_ptr<Child> child, bool listened, uint64_t restarts) {
+void BackendSupervisor::Adopt(std::unique_ptr<Child> child, bool listened, uint64_t restarts,
+                              std::unique_ptr<Child> candidate) {
   RC_CHECK(state_ == State::kIdle, "a supervisor starts once");
   restarts_ = restarts;
+  if (candidate)
+    upgrade_ = std::make_unique<BackendUpgrade>(
+        loop_, std::move(candidate), [this](auto outcome) { OnUpgradeTold(std::move(outcome)); });
   if (!child) {
     state_ = State::kBackingOff;
     After(milliseconds(0), [this] { Restart(); });
@@ -95,6 +100,58 @@ void BackendSupervisor::Kill(const std::string& reason) {
   child_->Signal(SIGKILL);
 }
 
+void BackendSupervisor::Upgrade(const std::string& program, UpgradeCallback done) {
+  if (upgrade_ != nullptr)
+    return done(absl::FailedPreconditionError("another upgrade of this session is under way"));
+  if (state_ != State::kReady || !running())
+    return done(absl::FailedPreconditionError("no backend is ready; there is nothing to upgrade"));
+  if (config_.handover_path.empty())
+    return done(absl::FailedPreconditionError(
+        "this backend has no socket for it: the sidecar runs with --control-socket=off, or that "
+        "socket's directory has a path that is too long"));
+  ChildRequest request;
+  request.name = config_.name;
+  request.argv = argv_;
+  request.argv.front() = program;
+  request.argv.push_back(absl::StrCat("--take-over=", config_.handover_path));
+  auto upgrade = BackendUpgrade::Start(loop_, processes_, std::move(request), config_.start_timeout,
+                                       [this](auto outcome) { OnUpgradeTold(std::move(outcome)); });
+  if (!upgrade.ok()) return done(upgrade.status());
+  upgrade_ = *std::move(upgrade);
+  upgrade_program_ = program;
+  upgrade_done_ = std::move(done);
+}
+
+void BackendSupervisor::OnUpgradeTold(absl::StatusOr<std::chrono::microseconds> outcome) {
+  const bool taken = outcome.ok();
+  upgrade_told_ = std::move(outcome);
+  if (!taken || replaced_) return FinishUpgrade();
+  // It has given everything away and ends by itself, at once.
+  After(config_.stop_grace, [this] {
+    if (upgrade_ != nullptr && !replaced_) child_->Signal(SIGKILL);
+  });
+}
+
+void BackendSupervisor::Replace() {
+  replaced_ = true;
+  child_ = upgrade_->Take();
+  if (!upgrade_program_.empty()) argv_.front() = upgrade_program_;
+  WatchEnd();
+  // Of one that an earlier control process began nothing more is told.
+  if (upgrade_told_ || !upgrade_done_) FinishUpgrade();
+}
+
+void BackendSupervisor::FinishUpgrade() {
+  upgrade_.reset();  // ends it, unless it is the backend now
+  const bool replaced = std::exchange(replaced_, false);
+  auto outcome = std::exchange(upgrade_told_, std::nullopt)
+                     .value_or(absl::StatusOr<std::chrono::microseconds>(0));
+  upgrade_program_.clear();
+  UpgradeCallback done = std::exchange(upgrade_done_, nullptr);
+  if (replaced && outcome.ok()) listener_.OnUpgraded(child_->pid(), *outcome);
+  if (done) done(std::move(outcome));
+}
+
 milliseconds BackendSupervisor::NextPause(bool failed) {
   if (!failed) {
     pause_ = config_.first_pause;
@@ -112,6 +169,7 @@ void BackendSupervisor::OnExit() {
     FinishStop();
     return;
   }
+  if (upgrade_ != nullptr && upgrade_->running()) return Replace();
   const bool was_ready = state_ == State::kReady;
   const milliseconds pause = NextPause(!was_ready || !end || !end->clean());
   state_ = State::kBackingOff;
@@ -134,6 +192,7 @@ void BackendSupervisor::Stop() {
   if (state_ == State::kStopping || state_ == State::kStopped) return;
   state_ = State::kStopping;
   ++run_;
+  if (upgrade_ != nullptr && !replaced_) OnUpgradeTold(absl::CancelledError("the session ends"));
   if (!running()) {
     After(milliseconds(0), [this] { FinishStop(); });
     return;

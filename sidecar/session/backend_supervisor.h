@@ -3,14 +3,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <absl/functional/any_invocable.h>
+
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "common/children/process_host.h"
 #include "common/event_loop.h"
+#include "sidecar/session/backend_upgrade.h"
 
 namespace rendercar::sidecar {
 
@@ -26,6 +30,8 @@ class BackendListener {
                        std::chrono::milliseconds restart_in) = 0;
   // The supervisor kills it for `reason`; OnEnded follows.
   virtual void OnKilled(const std::string& reason) = 0;
+  // A newer backend goes on with what this one had; its VM waited for `pause`.
+  virtual void OnUpgraded(pid_t pid, std::chrono::microseconds pause) = 0;
   // Stop is done: no process, no socket.
   virtual void OnStopped() = 0;
 };
@@ -38,6 +44,7 @@ class BackendSupervisor {
     std::string name;  // of the child, for the next control process
     std::vector<std::string> argv;
     std::string socket_path;
+    std::string handover_path;  // where a newer backend asks for the VM; empty: nowhere
     std::chrono::milliseconds start_timeout{20'000};  // to listen, after probing the GPU
     std::chrono::milliseconds stop_grace{2'000};      // from SIGTERM to SIGKILL
     std::chrono::milliseconds first_pause{100};       // after a failure; doubles
@@ -56,14 +63,26 @@ class BackendSupervisor {
   // The first start. Fails when the program cannot be executed; later failures are OnEnded.
   absl::Status Start();
   // Instead of Start: goes on with a backend that an earlier control process started. `listened`:
-  // its socket did. A null `child`: there was a pause before the next start.
-  void Adopt(std::unique_ptr<Child> child, bool listened, uint64_t restarts);
+  // its socket did. A null `child`: there was a pause before the next start. `candidate`: one that
+  // was about to take over, or has; may be null.
+  void Adopt(std::unique_ptr<Child> child, bool listened, uint64_t restarts,
+             std::unique_ptr<Child> candidate = nullptr);
+  // Has `program` take over from the backend that runs, and run from then on. Answers once:
+  // FailedPrecondition when it refuses or nothing can be upgraded now, Unavailable when it fails.
+  // The backend that ran goes on then.
+  using UpgradeCallback = absl::AnyInvocable<void(absl::StatusOr<std::chrono::microseconds>)>;
+  void Upgrade(const std::string& program, UpgradeCallback done);
   // Ends the backend for good; OnStopped follows, also when nothing runs.
   void Stop();
 
   State state() const { return state_; }
   pid_t pid() const { return running() ? child_->pid() : 0; }
+  // Of a newer backend that is about to take over; 0: none.
+  pid_t upgrade_pid() const { return upgrade_ != nullptr ? upgrade_->pid() : 0; }
   uint64_t restarts() const { return restarts_; }
+  // What the next start runs.
+  const std::string& program() const { return argv_.front(); }
+  void SetProgram(const std::string& program) { argv_.front() = program; }
 
  private:
   bool running() const { return child_ && child_->running(); }
@@ -75,6 +94,10 @@ class BackendSupervisor {
   void OnExit();
   std::chrono::milliseconds NextPause(bool failed);
   void FinishStop();
+  void OnUpgradeTold(absl::StatusOr<std::chrono::microseconds> outcome);
+  // The backend that ran has ended while a newer one was there.
+  void Replace();
+  void FinishUpgrade();
   // Runs `task` after `delay` unless this object went, or another run began, before.
   void After(std::chrono::milliseconds delay, Task task);
 
@@ -83,7 +106,14 @@ class BackendSupervisor {
   const Config config_;
   BackendListener& listener_;
   State state_ = State::kIdle;
+  std::vector<std::string> argv_;
   std::unique_ptr<Child> child_;
+  // While one is under way: a newer backend, what it said, and whether it is the backend already.
+  std::unique_ptr<BackendUpgrade> upgrade_;
+  std::string upgrade_program_;
+  std::optional<absl::StatusOr<std::chrono::microseconds>> upgrade_told_;
+  bool replaced_ = false;
+  UpgradeCallback upgrade_done_;
   uint64_t run_ = 0;  // counts what makes pending timers stale
   uint64_t restarts_ = 0;
   std::chrono::milliseconds pause_;

@@ -8,7 +8,9 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "common/epoll_loop.h"
@@ -34,6 +36,9 @@ class RecordingListener final : public BackendListener {
     Add("ended: " + how + (was_ready ? "" : " too early"));
   }
   void OnKilled(const std::string& reason) override { Add("killed: " + reason); }
+  void OnUpgraded(pid_t, std::chrono::microseconds pause) override {
+    Add("upgraded in " + std::to_string(pause.count()) + " us");
+  }
   void OnStopped() override { Add("stopped"); }
 
   // Runs the loop until an event that begins with `prefix` was seen `times` times from now.
@@ -64,6 +69,7 @@ class BackendSupervisorTest : public ::testing::Test {
     BackendSupervisor::Config config;
     config.argv = {RENDERCAR_TEST_DIR "/fake_backend", "--socket-path=" + socket_};
     config.socket_path = socket_;
+    config.handover_path = dir_ / "handover.sock";
     config.start_timeout = start_timeout;
     config.stop_grace = milliseconds(300);
     config.first_pause = milliseconds(1);
@@ -170,6 +176,124 @@ TEST_F(BackendSupervisorTest, a_program_that_is_not_there_fails_the_start) {
   config.argv = {"/nonexistent/backend"};
   BackendSupervisor supervisor(loop_, processes_, config, listener_);
   EXPECT_EQ(supervisor.Start().code(), absl::StatusCode::kNotFound);
+}
+
+// A newer backend that is a shell script: what it does instead of taking over.
+class UpgradeTest : public BackendSupervisorTest {
+ protected:
+  void StartGood(milliseconds start_timeout = milliseconds(10'000)) {
+    Make("good", start_timeout);
+    ASSERT_TRUE(supervisor_->Start().ok());
+    listener_.RunUntil("ready");
+    old_ = supervisor_->pid();
+  }
+  std::string Script(const std::string& lines) {
+    const std::string path = dir_ / "newer";
+    std::ofstream(path) << "#!/bin/sh\necho \"$@\" > " << (dir_ / "arguments") << "\n" << lines;
+    std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+    return path;
+  }
+  absl::StatusOr<std::chrono::microseconds> Upgrade(const std::string& program) {
+    std::optional<absl::StatusOr<std::chrono::microseconds>> result;
+    supervisor_->Upgrade(program, [&](auto outcome) {
+      result = std::move(outcome);
+      loop_.Quit();
+    });
+    while (!result) loop_.Run();
+    return *result;
+  }
+  std::string KillOld() const { return absl::StrCat("kill ", old_, "\n"); }
+  static constexpr char kTakeOver[] = "echo 'taken over 1234' >&3\nexec sleep 1000\n";
+
+  pid_t old_ = 0;
+};
+
+TEST_F(UpgradeTest, what_took_over_is_the_backend_and_runs_again_after_its_vm) {
+  StartGood();
+  const std::string newer = Script(KillOld() + kTakeOver);
+  const auto pause = Upgrade(newer);
+  ASSERT_TRUE(pause.ok()) << pause.status();
+  EXPECT_EQ(pause->count(), 1234);
+  EXPECT_NE(supervisor_->pid(), old_);
+  EXPECT_EQ(supervisor_->state(), BackendSupervisor::State::kReady);
+  EXPECT_EQ(supervisor_->restarts(), 0U);
+  EXPECT_EQ(supervisor_->program(), newer);
+  EXPECT_EQ(listener_.events.back(), "upgraded in 1234 us");
+  Script("exit 3\n");
+  ::kill(supervisor_->pid(), SIGKILL);
+  listener_.RunUntil("ended: exited with code 3");
+}
+
+TEST_F(UpgradeTest, it_is_told_where_to_take_over_and_all_flags) {
+  StartGood();
+  ASSERT_TRUE(Upgrade(Script(KillOld() + kTakeOver)).ok());
+  std::string arguments;
+  std::getline(std::ifstream(dir_ / "arguments"), arguments);
+  EXPECT_EQ(arguments, absl::StrCat("--socket-path=", socket_, " --take-over=", dir_.path(),
+                                    "/handover.sock --status-fd=3"));
+}
+
+TEST_F(UpgradeTest, a_refusal_comes_back_in_its_words_and_the_old_one_goes_on) {
+  StartGood();
+  const auto refused = Upgrade(Script("echo 'refused: no such luck' >&3\nexit 69\n")).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
+  EXPECT_EQ(refused.message(), "no such luck");
+  EXPECT_EQ(supervisor_->pid(), old_);
+  EXPECT_EQ(listener_.events.back(), "ready");
+  EXPECT_TRUE(Upgrade(Script(KillOld() + kTakeOver)).ok());
+}
+
+TEST_F(UpgradeTest, one_that_crashes_is_told_with_its_end) {
+  StartGood();
+  const auto failed = Upgrade(Script("kill -SEGV $$\n")).status();
+  EXPECT_TRUE(absl::IsUnavailable(failed)) << failed;
+  EXPECT_THAT(std::string(failed.message()), HasSubstr("was killed by signal 11"));
+  EXPECT_EQ(supervisor_->pid(), old_);
+}
+
+TEST_F(UpgradeTest, one_that_says_nothing_is_ended) {
+  StartGood(milliseconds(300));
+  const auto failed = Upgrade(Script("exec sleep 1000\n")).status();
+  EXPECT_THAT(std::string(failed.message()), HasSubstr("said nothing for 300 ms"));
+  EXPECT_EQ(supervisor_->pid(), old_);
+}
+
+TEST_F(UpgradeTest, a_vm_that_goes_meanwhile_gets_a_new_backend_as_always) {
+  StartGood();
+  const auto failed =
+      Upgrade(Script(KillOld() + "sleep 0.1\necho 'refused: it is gone' >&3\nexit 69\n")).status();
+  EXPECT_FALSE(failed.ok());
+  if (listener_.events.back() != "ready") listener_.RunUntil("ended: exited with code 69");
+}
+
+TEST_F(UpgradeTest, only_one_at_a_time) {
+  StartGood();
+  bool first_done = false;
+  supervisor_->Upgrade(Script("exec sleep 1000\n"), [&](const auto&) { first_done = true; });
+  const auto second = Upgrade(Script(kTakeOver)).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(second)) << second;
+  Stop();
+  EXPECT_TRUE(first_done);
+}
+
+TEST_F(UpgradeTest, a_program_that_is_not_there_is_named) {
+  StartGood();
+  EXPECT_TRUE(absl::IsNotFound(Upgrade("/nonexistent/backend").status()));
+}
+
+TEST_F(UpgradeTest, a_control_process_that_finds_two_goes_on_with_the_one_that_stays) {
+  Make("good");
+  const auto start = [this](const std::string& command) {
+    ChildRequest request;
+    request.argv = {"/bin/sh", "-c", command};
+    return *processes_.Start(request);
+  };
+  auto older = start("sleep 0.2");
+  auto newer = start("exec sleep 1000");
+  const pid_t stays = newer->pid();
+  supervisor_->Adopt(std::move(older), /*listened=*/true, 0, std::move(newer));
+  listener_.RunUntil("upgraded");
+  EXPECT_EQ(supervisor_->pid(), stays);
 }
 
 TEST_F(BackendSupervisorTest, a_dropped_supervisor_leaves_no_process) {

@@ -45,9 +45,14 @@ struct SessionView {
   std::string vmm_socket_path;  // the same as the VMM's container sees it
   std::string stats_path;       // empty: none
   std::string screenshot_path;  // where its backend is asked for screenshots; empty: nowhere
+  std::string handover_path;    // and a newer backend asks it for the VM
+  std::string backend_path;     // the program that runs as backend
   pid_t backend_pid = 0;
+  pid_t upgrade_pid = 0;  // of a newer backend that is about to take over; 0: none
   uint64_t backend_restarts = 0;
-  uint64_t memory_kills = 0;  // renderers ended because the container came near its limit
+  uint64_t upgrades = 0;         // to a newer backend, with its VM
+  uint64_t failed_upgrades = 0;  // after which the backend went on
+  uint64_t memory_kills = 0;     // renderers ended because the container came near its limit
   std::chrono::system_clock::time_point create_time;
   std::deque<SessionEvent> events;
 };

@@ -16,10 +16,11 @@ std::string StatsPath(const SessionSpec& spec, const Share& share) {
   return share.session_dir.empty() ? "" : absl::StrCat(share.session_dir, "/", spec.name, ".stats");
 }
 
-// Empty as well where the path would be too long: a session is worth more than its screenshots.
-std::string ScreenshotPath(const std::string& directory, const SessionSpec& spec) {
+// Empty as well where the path would be too long: a session is worth more than its screenshots
+// and upgrades.
+std::string PrivateSocket(const std::string& directory, const SessionSpec& spec, const char* what) {
   if (directory.empty()) return "";
-  const std::string path = absl::StrCat(directory, "/", spec.name, ".screen.sock");
+  const std::string path = absl::StrCat(directory, "/", spec.name, what);
   return CheckSocketPath(path).ok() ? path : "";
 }
 
@@ -37,6 +38,8 @@ std::vector<std::string> BackendArgv(const SessionManager::Config& config,
   if (view.spec.display_mode == DisplayMode::kHeadless) argv.push_back("--headless");
   if (!view.screenshot_path.empty())
     argv.push_back(absl::StrCat("--screenshot-socket=", view.screenshot_path));
+  if (!view.handover_path.empty())
+    argv.push_back(absl::StrCat("--handover-socket=", view.handover_path));
   if (!view.stats_path.empty()) argv.push_back(absl::StrCat("--stats-path=", view.stats_path));
   if (view.spec.video_memory_bytes != 0)
     argv.push_back(absl::StrCat("--max-video-memory=", view.spec.video_memory_bytes));
@@ -52,7 +55,8 @@ SessionView NewView(const SessionManager::Config& config, SessionSpec spec, Shar
   view.socket_path = absl::StrCat(config.socket_dir, file);
   view.vmm_socket_path = absl::StrCat(config.vmm_socket_dir, file);
   view.stats_path = StatsPath(spec, share);
-  view.screenshot_path = ScreenshotPath(config.screenshot_dir, spec);
+  view.screenshot_path = PrivateSocket(config.screenshot_dir, spec, ".screen.sock");
+  view.handover_path = PrivateSocket(config.screenshot_dir, spec, ".handover.sock");
   view.create_time = std::chrono::system_clock::now();
   view.spec = std::move(spec);
   view.share = std::move(share);
@@ -65,6 +69,7 @@ BackendSupervisor::Config SupervisorConfig(const SessionManager::Config& config,
   result.name = SessionKey(view.spec.name);
   result.argv = BackendArgv(config, view);
   result.socket_path = view.socket_path;
+  result.handover_path = view.handover_path;
   return result;
 }
 
@@ -96,7 +101,8 @@ SessionManager::Session::Session(SessionManager& manager, SessionSpec spec, Shar
 SessionManager::Session::~Session() {
   // A backend that was killed has left them.
   if (!view_.stats_path.empty()) ::unlink(view_.stats_path.c_str());
-  if (!view_.screenshot_path.empty()) ::unlink(view_.screenshot_path.c_str());
+  for (const std::string* path : {&view_.screenshot_path, &view_.handover_path})
+    if (!path->empty()) ::unlink(path->c_str());
   manager_.processes_.Remember(SessionKey(view_.spec.name), "");
 }
 
@@ -105,12 +111,16 @@ absl::Status SessionManager::Session::Start() {
   return supervisor_.Start();
 }
 
-void SessionManager::Session::Adopt(const SessionNote& note, std::unique_ptr<Child> child) {
+void SessionManager::Session::Adopt(const SessionNote& note, std::unique_ptr<Child> child,
+                                    std::unique_ptr<Child> candidate) {
   view_.create_time = note.create_time;
   view_.events = note.events;
   view_.memory_kills = note.memory_kills;
   came_up_ = note.came_up;
-  supervisor_.Adopt(std::move(child), note.listened, note.restarts);
+  view_.upgrades = note.upgrades;
+  view_.failed_upgrades = note.failed_upgrades;
+  if (!note.program.empty()) supervisor_.SetProgram(note.program);
+  supervisor_.Adopt(std::move(child), note.listened, note.restarts, std::move(candidate));
   AddEvent("ControlProcessRestarted",
            "the sidecar's control process was started again and found this session");
   manager_.report_.SessionRecovered(view_.spec.name, supervisor_.pid());
@@ -127,6 +137,9 @@ void SessionManager::Session::Remember() {
   note.stopping = supervisor_.state() == BackendSupervisor::State::kStopping;
   note.restarts = supervisor_.restarts();
   note.memory_kills = view_.memory_kills;
+  note.upgrades = view_.upgrades;
+  note.failed_upgrades = view_.failed_upgrades;
+  if (supervisor_.program() != manager_.config_.backend_path) note.program = supervisor_.program();
   manager_.processes_.Remember(SessionKey(view_.spec.name), ToText(note));
 }
 
@@ -135,6 +148,8 @@ SessionView SessionManager::Session::View() const {
   view.state = ToSessionState(supervisor_.state());
   view.backend_pid = supervisor_.pid();
   view.backend_restarts = supervisor_.restarts();
+  view.backend_path = supervisor_.program();
+  view.upgrade_pid = supervisor_.upgrade_pid();
   return view;
 }
 
@@ -202,6 +217,28 @@ void SessionManager::Session::FailCreation(const std::string& how) {
   Stop([waiting = std::exchange(on_ready_, {}), status](const absl::Status&) mutable {
     for (CreateCallback& done : waiting) done(status);
   });
+}
+
+void SessionManager::Session::Upgrade(const std::string& program, CreateCallback done) {
+  AddEvent("UpgradeStarted",
+           absl::StrCat("'", program, "' is to take over from process ", supervisor_.pid()));
+  supervisor_.Upgrade(program, [this, program, done = std::move(done)](
+                                   absl::StatusOr<std::chrono::microseconds> pause) mutable {
+    if (pause.ok()) return done(View());
+    ++view_.failed_upgrades;
+    const std::string why(pause.status().message());
+    AddEvent("UpgradeFailed", absl::StrCat("the backend goes on as it was: ", why));
+    manager_.report_.UpgradeFailed(view_.spec.name, program, why);
+    done(pause.status());
+  });
+}
+
+void SessionManager::Session::OnUpgraded(pid_t pid, std::chrono::microseconds pause) {
+  ++view_.upgrades;
+  AddEvent("BackendUpgraded", absl::StrCat("'", supervisor_.program(), "' goes on as process ", pid,
+                                           "; the VM waited for ", pause.count() / 1000, ".",
+                                           pause.count() / 100 % 10, " ms"));
+  manager_.report_.BackendUpgraded(view_.spec.name, pid, supervisor_.program(), pause);
 }
 
 void SessionManager::Session::OnKilled(const std::string& reason) {

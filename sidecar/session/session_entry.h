@@ -17,11 +17,14 @@ class SessionManager::Session final : public BackendListener {
 
   absl::Status Start();
   // Instead of Start: goes on where an earlier control process was. A null `child`: no backend ran.
-  void Adopt(const SessionNote& note, std::unique_ptr<Child> child);
+  // `candidate`: a newer backend that was about to take over.
+  void Adopt(const SessionNote& note, std::unique_ptr<Child> child,
+             std::unique_ptr<Child> candidate);
   // Answers when the socket listens. The first start's failure ends the session; later ones only
   // keep the caller waiting.
   void WaitReady(CreateCallback done);
   void Stop(DoneCallback done);
+  void Upgrade(const std::string& program, CreateCallback done);
   void NoteMemoryKill(pid_t renderer, const MemoryUse& use);
   SessionView View() const;
   const Share& share() const { return view_.share; }
@@ -33,6 +36,7 @@ class SessionManager::Session final : public BackendListener {
   void OnEnded(const std::string& how, bool was_ready,
                std::chrono::milliseconds restart_in) override;
   void OnKilled(const std::string& reason) override;
+  void OnUpgraded(pid_t pid, std::chrono::microseconds pause) override;
   void OnStopped() override;
 
   // Tells the process host what the next control process must know.

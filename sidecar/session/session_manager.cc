@@ -3,6 +3,7 @@
 #include "sidecar/session/session_manager.h"
 
 #include <absl/strings/str_join.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -93,14 +94,16 @@ void SessionManager::AdoptOne(const std::string& text, std::vector<RecoveredChil
   const auto share = std::find_if(shares_.begin(), shares_.end(),
                                   [&](const Share& s) { return s.id == note->spec.share; });
   if (share == shares_.end()) return;
-  std::unique_ptr<Child> backend;
+  // The older one first; a second one was about to take over.
+  std::unique_ptr<Child> backend, candidate;
   for (RecoveredChild& child : children) {
-    if (child.name == SessionKey(note->spec.name)) backend = std::move(child.child);
+    if (child.name == SessionKey(note->spec.name))
+      (backend ? candidate : backend) = std::move(child.child);
   }
   auto session = std::make_unique<Session>(*this, note->spec, *share);
   Session& adopted = *session;
   sessions_[note->spec.name] = std::move(session);
-  adopted.Adopt(*note, std::move(backend));
+  adopted.Adopt(*note, std::move(backend), std::move(candidate));
 }
 
 void SessionManager::Wait(const std::string& name, CreateCallback done) {
@@ -225,6 +228,18 @@ void SessionManager::Delete(const std::string& name, bool force, DoneCallback do
   } else {
     found->second->Stop(std::move(done));
   }
+}
+
+void SessionManager::Upgrade(const std::string& name, const std::string& program,
+                             CreateCallback done) {
+  const auto found = sessions_.find(name);
+  if (found == sessions_.end()) return done(NoSuchSession(name));
+  const std::string newer = absl::StrCat(config_.upgrade_dir, "/rendercar-backend");
+  const bool lies_there = !config_.upgrade_dir.empty() && ::access(newer.c_str(), F_OK) == 0;
+  const std::string chosen =
+      !program.empty() ? program : (lies_there ? newer : config_.backend_path);
+  if (const absl::Status may = CheckUpgradeProgram(chosen); !may.ok()) return done(may);
+  found->second->Upgrade(chosen, std::move(done));
 }
 
 void SessionManager::StopAll(DoneCallback done) {

@@ -33,7 +33,9 @@ class SessionManager {
     std::string vmm_socket_dir;  // the same as the VMM's container sees it
     std::string backend_path;
     std::vector<std::string> backend_flags;  // limits, for every session
-    std::string screenshot_dir;         // only for this process and root; empty: no screenshots
+    std::string screenshot_dir;  // only for this process and root; empty: neither screenshots nor
+                                 // upgrades
+    std::string upgrade_dir;     // where a newer backend may lie; empty: nowhere
     BackendSupervisor::Config backend;  // times; argv and socket are filled in for each session
   };
   using CreateCallback = absl::AnyInvocable<void(absl::StatusOr<SessionView>)>;
@@ -61,6 +63,11 @@ class SessionManager {
   std::vector<SessionView> List() const;
   // Answers when nothing is left. FailedPrecondition while a VMM is connected, unless `force`.
   void Delete(const std::string& name, bool force, DoneCallback done);
+  // Has another program take over as the session's backend, with its VM; empty: the one in
+  // upgrade_dir, or else the one that is configured. Answers when that is done. NotFound,
+  // InvalidArgument, PermissionDenied (a program that will not be started), FailedPrecondition (it
+  // refuses, or cannot now), Unavailable (it fails): the backend that ran goes on then.
+  void Upgrade(const std::string& name, const std::string& program, CreateCallback done);
   // Ends every session; nothing can be created afterwards.
   void StopAll(DoneCallback done);
 

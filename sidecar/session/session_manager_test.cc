@@ -26,8 +26,8 @@ class SessionManagerTest : public ::testing::Test {
  protected:
   void SetUp() override {
     Behave("good");
-    SessionManager::Config config{dir_.path(),          "/vmm", RENDERCAR_TEST_DIR "/fake_backend",
-                                  {"--max-contexts=8"}, "",     {}};
+    SessionManager::Config config{
+        dir_.path(), "/vmm", RENDERCAR_TEST_DIR "/fake_backend", {"--max-contexts=8"}, "", "", {}};
     config.backend.poll = std::chrono::milliseconds(2);
     config.backend.first_pause = std::chrono::milliseconds(1);
     manager_ = std::make_unique<SessionManager>(
@@ -234,6 +234,67 @@ TEST_F(SessionManagerTest, ensure_caps_video_memory_at_the_share) {
   spec.video_memory_bytes = 1 << 30;
   EXPECT_EQ(Ensure(spec)->spec.video_memory_bytes, 1U << 20);
   EXPECT_TRUE(Ensure(spec).ok());
+}
+
+// A newer backend that is a shell script.
+class ManagerUpgradeTest : public SessionManagerTest {
+ protected:
+  void SetUp() override {
+    SessionManagerTest::SetUp();
+    config_ = manager_->config();
+    config_.screenshot_dir = config_.upgrade_dir = dir_.path();
+    manager_ = std::make_unique<SessionManager>(
+        loop_, processes_, config_, std::vector<Share>{{"a", "software", "", 0}}, report_);
+  }
+  std::string Script(const std::string& name, const std::string& lines, int mode = 0755) {
+    std::ofstream(dir_ / name) << "#!/bin/sh\n" << lines;
+    std::filesystem::permissions(dir_ / name, static_cast<std::filesystem::perms>(mode));
+    return dir_ / name;
+  }
+  absl::StatusOr<SessionView> Upgrade(const std::string& program) {
+    std::optional<absl::StatusOr<SessionView>> result;
+    manager_->Upgrade("gpu0", program, [&](absl::StatusOr<SessionView> session) {
+      result = std::move(session);
+      loop_.Quit();
+    });
+    while (!result) loop_.Run();
+    return *result;
+  }
+  SessionManager::Config config_;
+};
+
+TEST_F(ManagerUpgradeTest, a_refusal_is_an_event_and_counted) {
+  const auto before = Create("gpu0");
+  ASSERT_TRUE(before.ok()) << before.status();
+  const auto refused = Upgrade(Script("newer", "echo 'refused: a test' >&3\nexit 69\n"));
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
+  const auto after = manager_->Get("gpu0");
+  EXPECT_EQ(after->backend_pid, before->backend_pid);
+  EXPECT_EQ(after->failed_upgrades, 1U);
+  EXPECT_EQ(after->events.back().reason, "UpgradeFailed");
+  EXPECT_THAT(after->events.back().message, HasSubstr("a test"));
+}
+
+TEST_F(ManagerUpgradeTest, without_a_name_it_is_what_lies_in_the_directory_for_upgrades) {
+  const auto before = Create("gpu0");
+  ASSERT_TRUE(before.ok()) << before.status();
+  const std::string newer = Script(
+      "rendercar-backend",
+      absl::StrCat("kill ", before->backend_pid, "\necho 'taken over 5' >&3\nexec sleep 1000\n"));
+  const auto after = Upgrade("");
+  ASSERT_TRUE(after.ok()) << after.status();
+  EXPECT_EQ(after->backend_path, newer);
+  EXPECT_EQ(after->upgrades, 1U);
+  EXPECT_EQ(after->events.back().reason, "BackendUpgraded");
+}
+
+TEST_F(ManagerUpgradeTest, a_program_that_others_can_change_is_not_started) {
+  ASSERT_TRUE(Create("gpu0").ok());
+  const auto refused = Upgrade(Script("newer", "exit 1\n", 0775)).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("not writable by group"));
+  EXPECT_EQ(Upgrade("newer").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Upgrade(dir_ / "none").status().code(), absl::StatusCode::kNotFound);
 }
 
 TEST_F(SessionManagerTest, an_unknown_session_is_not_found) {

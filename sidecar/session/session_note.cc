@@ -52,6 +52,9 @@ absl::StatusOr<SessionNote> NoteFrom(const Json& json) {
   note.stopping = json.value("stopping", false);
   note.restarts = json.value("restarts", uint64_t{0});
   note.memory_kills = json.value("memory_kills", uint64_t{0});
+  note.upgrades = json.value("upgrades", uint64_t{0});
+  note.failed_upgrades = json.value("failed_upgrades", uint64_t{0});
+  note.program = json.value("program", "");
   for (const Json& event : json.value("events", Json::array()))
     note.events.push_back({FromNs(event.value("time_ns", int64_t{0})), event.value("reason", ""),
                            event.value("message", "")});
@@ -68,10 +71,17 @@ std::string ToText(const SessionNote& note) {
   for (const SessionEvent& event : note.events)
     events.push_back(
         {{"time_ns", ToNs(event.time)}, {"reason", event.reason}, {"message", event.message}});
-  const Json json{{"spec", SpecJson(note.spec)},       {"create_time_ns", ToNs(note.create_time)},
-                  {"came_up", note.came_up},           {"listened", note.listened},
-                  {"stopping", note.stopping},         {"restarts", note.restarts},
-                  {"memory_kills", note.memory_kills}, {"events", events}};
+  const Json json{{"spec", SpecJson(note.spec)},
+                  {"create_time_ns", ToNs(note.create_time)},
+                  {"came_up", note.came_up},
+                  {"listened", note.listened},
+                  {"stopping", note.stopping},
+                  {"restarts", note.restarts},
+                  {"memory_kills", note.memory_kills},
+                  {"upgrades", note.upgrades},
+                  {"failed_upgrades", note.failed_upgrades},
+                  {"program", note.program},
+                  {"events", events}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

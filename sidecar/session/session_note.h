@@ -21,6 +21,9 @@ struct SessionNote {
   bool stopping = false;
   uint64_t restarts = 0;
   uint64_t memory_kills = 0;
+  uint64_t upgrades = 0;
+  uint64_t failed_upgrades = 0;
+  std::string program;  // of the backend, where an upgrade named another; else empty
 };
 
 // The key of a session's note and the name of its child.

@@ -43,6 +43,19 @@ void LogSessionReport::BackendEnded(const std::string& name, const std::string& 
                {{"session", name}, {"how", how}, {"restart_in_ms", restart_in.count()}});
 }
 
+void LogSessionReport::BackendUpgraded(const std::string& name, pid_t pid,
+                                       const std::string& program,
+                                       std::chrono::microseconds pause) {
+  log::Info("a newer backend goes on with the VM",
+            {{"session", name}, {"pid", pid}, {"program", program}, {"pause_us", pause.count()}});
+}
+
+void LogSessionReport::UpgradeFailed(const std::string& name, const std::string& program,
+                                     const std::string& why) {
+  log::Warning("upgrade failed; the backend goes on as it was",
+               {{"session", name}, {"program", program}, {"why", why}});
+}
+
 void LogSessionReport::BackendKilled(const std::string& name, const std::string& reason) {
   log::Error("backend killed", {{"session", name}, {"reason", reason}});
 }

@@ -24,6 +24,11 @@ class SessionReport {
   virtual void RendererKilledForMemory(const std::string& name, pid_t renderer,
                                        const MemoryUse& use) = 0;
   virtual void BackendKilled(const std::string& name, const std::string& reason) = 0;
+  // A newer backend goes on with its VM, which waited for `pause`; or the one before does.
+  virtual void BackendUpgraded(const std::string& name, pid_t pid, const std::string& program,
+                               std::chrono::microseconds pause) = 0;
+  virtual void UpgradeFailed(const std::string& name, const std::string& program,
+                             const std::string& why) = 0;
 };
 
 class LogSessionReport final : public SessionReport {
@@ -38,6 +43,10 @@ class LogSessionReport final : public SessionReport {
   void RendererKilledForMemory(const std::string& name, pid_t renderer,
                                const MemoryUse& use) override;
   void BackendKilled(const std::string& name, const std::string& reason) override;
+  void BackendUpgraded(const std::string& name, pid_t pid, const std::string& program,
+                       std::chrono::microseconds pause) override;
+  void UpgradeFailed(const std::string& name, const std::string& program,
+                     const std::string& why) override;
 };
 
 class NullSessionReport final : public SessionReport {
@@ -50,6 +59,9 @@ class NullSessionReport final : public SessionReport {
   void BackendEnded(const std::string&, const std::string&, std::chrono::milliseconds) override {}
   void RendererKilledForMemory(const std::string&, pid_t, const MemoryUse&) override {}
   void BackendKilled(const std::string&, const std::string&) override {}
+  void BackendUpgraded(const std::string&, pid_t, const std::string&,
+                       std::chrono::microseconds) override {}
+  void UpgradeFailed(const std::string&, const std::string&, const std::string&) override {}
 };
 
 }  // namespace rendercar::sidecar

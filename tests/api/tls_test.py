@@ -127,7 +127,7 @@ class TlsTest(unittest.TestCase):
         client = self.client(self.reader)
         self.assertEqual(len(client.call(INVENTORY, "ListShares").shares), 4)
         self.assertEqual(len(client.call(SESSIONS, "ListSessions").sessions), 0)
-        for service, method in ((INVENTORY, "Drain"), (SESSIONS, "DeleteSession"), (SESSIONS, "RestartRenderer"), (SESSIONS, "UpdateSession"),
+        for service, method in ((INVENTORY, "Drain"), (SESSIONS, "DeleteSession"), (SESSIONS, "RestartRenderer"), (SESSIONS, "UpdateSession"), (SESSIONS, "UpgradeSession"),
                                 (SESSIONS, "CreateSession"), (INVENTORY, "GetDiagnostics")):
             error = self.refused(grpc.StatusCode.PERMISSION_DENIED, client, method, service)
             self.assertEqual(reflection.error_info(error), ("ROLE_NOT_ALLOWED", "rendercar.dev"), method)

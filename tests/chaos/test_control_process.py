@@ -12,7 +12,7 @@ import unittest
 
 from rendercar_e2e import process, scenes
 from rendercar_e2e.drawing import DrawingTest
-from sidecar_backend import SidecarSession, named
+from rendercar_e2e.sidecar_backend import SidecarSession, named
 
 KILLS = int(os.environ.get("RENDERCAR_CHAOS_CONTROL_KILLS", "5"))
 SEED = int(os.environ.get("RENDERCAR_CHAOS_SEED", "1"))

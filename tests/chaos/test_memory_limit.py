@@ -10,7 +10,7 @@ import unittest
 from rendercar_e2e import process
 from rendercar_e2e.backends import Missing
 from rendercar_e2e.drawing import DrawingTest
-from sidecar_backend import SidecarSession, named
+from rendercar_e2e.sidecar_backend import SidecarSession, named
 
 NO_LIMIT = 1 << 40
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <xf86drm.h>
 #include <xf86drmMode.h>
 
@@ -55,14 +56,26 @@ static int open_screen(struct screen* s) {
              : fail("the mode cannot be set");
 }
 
+static uint64_t now_us(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 int main(void) {
   struct screen s = {0};
   if (open_screen(&s) != 0) return 1;
+  uint64_t longest_us = 0;
   for (uint32_t frame = 0;; ++frame) {
     memset(s.pixels, (int)(frame * 37), s.size);
+    uint64_t began_us = now_us();
     if (drmModeDirtyFB(s.fd, s.framebuffer, NULL, 0) != 0) return fail("DIRTYFB") != 0;
+    uint64_t took_us = now_us() - began_us;
+    if (took_us > longest_us) longest_us = took_us;
     if (frame == 0) printf("REDRAW READY\n"), fflush(stdout);
     // Where the count is asked for, it is the rate that was reached.
-    if (frame % 50 == 49) printf("REDRAW FRAME %u\n", frame + 1), fflush(stdout);
+    if (frame % 50 != 49) continue;
+    printf("REDRAW FRAME %u longest %u us\n", frame + 1, (unsigned)longest_us), fflush(stdout);
+    longest_us = 0;
   }
 }

@@ -7,8 +7,8 @@ import json
 import os
 import subprocess
 
-from rendercar_e2e import process
-from rendercar_e2e.backends import Missing
+from . import process
+from .backends import Missing
 
 
 class SidecarSession:
@@ -30,10 +30,14 @@ class SidecarSession:
             "--metrics-address=off", f"--create-session={session}", "--resolution=640x480",
         ] + ([] if virgl else ["--no-3d"]) + self.arguments
 
+    def ctl(self, *arguments):
+        """rendercarctl, ended."""
+        return subprocess.run([f"{self.bin}/rendercarctl", f"--socket={self.folder}/control.sock", *arguments],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
     def session(self):
         """The session as rendercarctl tells it; None while nobody answers."""
-        done = subprocess.run([f"{self.bin}/rendercarctl", f"--socket={self.folder}/control.sock", "sessions", "get", "gpu",
-                               "-o", "json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        done = self.ctl("sessions", "get", "gpu", "-o", "json")
         return json.loads(done.stdout) if done.returncode == 0 else None
 
 
