@@ -55,6 +55,7 @@ done
 says sidecar '"virgl"' /usr/bin/rendercar-backend --print-capabilities
 says shim '"virgl"' /usr/bin/rendercar-shim --print-capabilities
 says node software /usr/bin/rendercar-node --one-shot
+says node "$version" /usr/bin/rendercar-operator --version
 says demo-launcher vhost-user-gpu-pci /usr/bin/qemu-system-x86_64 -device help
 
 # The VM pod of deploy/k8s/vm-pod is played by the test e2e_pod.

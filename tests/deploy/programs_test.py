@@ -39,6 +39,13 @@ class ProgramsTest(unittest.TestCase):
     def test_the_agent_knows_its_flags(self):
         self.assertLessEqual(names(self.agent()["args"]), flags_of("rendercar-node"))
 
+    def test_agent_and_operator_know_the_flags_that_they_have_together(self):
+        (daemonset,) = by_kind(default_objects("--set", "operator.enabled=true"), "DaemonSet")
+        spec = daemonset["spec"]["template"]["spec"]
+        for container in (*spec["initContainers"], *spec["containers"]):
+            program = container.get("command", ["/usr/bin/rendercar-node"])[0].split("/")[-1]
+            self.assertLessEqual(names(container["args"]), flags_of(program), container["name"])
+
     def test_the_sidecar_knows_the_flags_that_policies_give_it(self):
         self.assertLessEqual(names(injected_arguments()), flags_of("rendercar-sidecar"))
 

@@ -28,6 +28,7 @@ try:
 except ImportError as missing_module:
     skip(missing_module)
 
+os.environ["no_proxy"] = "*"  # curl would ask a proxy for localhost too
 BIN = pathlib.Path(os.environ.get("RENDERCAR_BIN", ROOT / "build/release/bin"))
 GROUP, NODE = "rendercar.dev", "worker-1"
 BASE = "apiVersion: rendercar.dev/v1alpha1\nkind: NodeConfig\nsoftware: never\ncdiDirectory: /var/run/cdi\nresources:\n- {name: rendercar.dev/render, replicas: 3}\n"
