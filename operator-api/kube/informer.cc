@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "common/log.h"
@@ -13,6 +14,8 @@ namespace {
 
 // The server ends a watch after this; a new one goes on where it stopped.
 constexpr int kWatchSeconds = 290;
+// Watches that a server ends at once are not asked for in a loop.
+constexpr std::chrono::milliseconds kLeastPeriod(500);
 constexpr std::chrono::seconds kWatchPatience(kWatchSeconds + 30);
 
 std::string KeyOf(const Json& object) {
@@ -31,8 +34,13 @@ Informer::Informer(ApiClient& client, std::string path, std::string selector,
       changed_(std::move(changed)) {}
 
 void Informer::Run() {
-  while (Step() || client_.Pause(Backoff(failures_))) {
-    if (!client_.Pause(std::chrono::milliseconds(0))) return;
+  bool goes_on = true;
+  while (goes_on) {
+    const auto started = std::chrono::steady_clock::now();
+    const auto pause = Step() ? kLeastPeriod : Backoff(failures_);
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::steady_clock::now() - started);
+    goes_on = client_.Pause(std::max(pause - took, std::chrono::milliseconds(0)));
   }
 }
 

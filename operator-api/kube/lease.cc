@@ -36,8 +36,9 @@ bool Elector::IsLeader() const { return held_ && clock_() - renewed_ < options_.
 void Elector::Step() {
   const bool before = IsLeader();
   const absl::Status status = Try();
-  if (!status.ok() && !absl::IsAborted(status) && !absl::IsAlreadyExists(status))
-    log::Debug("cannot take or renew the lease", {{"error", std::string(status.message())}});
+  static log::RateLimit limit(1, std::chrono::minutes(10));
+  if (!status.ok() && !absl::IsAborted(status) && !absl::IsAlreadyExists(status) && limit.Allow())
+    log::Warning("cannot take or renew the lease", {{"error", std::string(status.message())}});
   if (IsLeader() != before)
     log::Info(before ? "no longer the leader" : "leader now", {{"identity", options_.identity}});
 }

@@ -132,6 +132,8 @@ absl::Status PoolWriter::Step(kube::Informer::Objects pools, Time now) {
                       client_.ListAll("/apis/rendercar.dev/v1alpha1/gpusessions"));
   // After the sessions: a node that is new since has no sessions that would look like orphans.
   RC_ASSIGN_OR_RETURN(const kube::List nodes, client_.ListAll("/api/v1/nodes"));
+  // This runs on one: what follows would take every session for one of a node that is gone.
+  if (nodes.items.empty()) return absl::UnavailableError("the API server lists no nodes");
   const Cluster cluster{std::move(pools), nodes.items, sessions.items};
   absl::Status status;
   for (const auto& [name, pool] : cluster.pools) {

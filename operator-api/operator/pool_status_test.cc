@@ -86,5 +86,15 @@ TEST(PoolStatusTest, AListThatFailsDeletesNothing) {
   EXPECT_THAT(server.requests, SizeIs(2));
 }
 
+TEST(PoolStatusTest, AClusterWithoutNodesIsNotBelieved) {
+  kube::FakeTransport server;
+  kube::ApiClient client(server, [](std::chrono::milliseconds) { return false; });
+  Report report;
+  server.Answer(200, kube::Dump({{"items", {Session("n1", "True")}}}));
+  server.Answer(200, R"({"items": []})");
+  EXPECT_TRUE(absl::IsUnavailable(PoolWriter(client, report).Step({}, kNow)));
+  EXPECT_THAT(server.requests, SizeIs(2));
+}
+
 }  // namespace
 }  // namespace rendercar::rc_operator
