@@ -118,6 +118,7 @@ void BackendSupervisor::Upgrade(const std::string& program, UpgradeCallback done
                                        [this](auto outcome) { OnUpgradeTold(std::move(outcome)); });
   if (!upgrade.ok()) return done(upgrade.status());
   upgrade_ = *std::move(upgrade);
+  ++upgrade_number_;
   upgrade_program_ = program;
   upgrade_done_ = std::move(done);
 }
@@ -127,8 +128,8 @@ void BackendSupervisor::OnUpgradeTold(absl::StatusOr<std::chrono::microseconds> 
   upgrade_told_ = std::move(outcome);
   if (!taken || replaced_) return FinishUpgrade();
   // It has given everything away and ends by itself, at once.
-  After(config_.stop_grace, [this] {
-    if (upgrade_ != nullptr && !replaced_) child_->Signal(SIGKILL);
+  After(config_.stop_grace, [this, number = upgrade_number_] {
+    if (number == upgrade_number_ && upgrade_ != nullptr && !replaced_) child_->Signal(SIGKILL);
   });
 }
 

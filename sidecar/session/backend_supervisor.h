@@ -110,6 +110,7 @@ class BackendSupervisor {
   std::unique_ptr<Child> child_;
   // While one is under way: a newer backend, what it said, and whether it is the backend already.
   std::unique_ptr<BackendUpgrade> upgrade_;
+  uint64_t upgrade_number_ = 0;  // tells what waits for an earlier one that it is over
   std::string upgrade_program_;
   std::optional<absl::StatusOr<std::chrono::microseconds>> upgrade_told_;
   bool replaced_ = false;

@@ -266,6 +266,17 @@ TEST_F(UpgradeTest, a_vm_that_goes_meanwhile_gets_a_new_backend_as_always) {
   if (listener_.events.back() != "ready") listener_.RunUntil("ended: exited with code 69");
 }
 
+TEST_F(UpgradeTest, the_end_of_one_is_not_waited_for_during_the_next) {
+  StartGood();
+  const std::string told_first = "echo 'taken over 1234' >&3\nsleep 0.05\n";
+  ASSERT_TRUE(Upgrade(Script(told_first + KillOld() + "exec sleep 1000\n")).ok());
+  const pid_t second = supervisor_->pid();
+  // Longer than the grace that the first one's predecessor had.
+  EXPECT_FALSE(Upgrade(Script("sleep 0.8\necho 'refused: late' >&3\nexit 69\n")).ok());
+  EXPECT_EQ(supervisor_->pid(), second);
+  EXPECT_EQ(listener_.events.back(), "upgraded in 1234 us");
+}
+
 TEST_F(UpgradeTest, only_one_at_a_time) {
   StartGood();
   bool first_done = false;
