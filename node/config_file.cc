@@ -48,12 +48,22 @@ bool IsResourceName(const std::string& name) {
              std::string::npos;
 }
 
+// "1002:73bf", or "1002:*".
+bool IsPciId(const std::string& id) {
+  constexpr char kHex[] = "0123456789abcdefABCDEF";
+  if (id.size() < 6 || id[4] != ':' || id.find_first_not_of(kHex) != 4) return false;
+  const std::string device = id.substr(5);
+  return device == "*" ||
+         (device.size() == 4 && device.find_first_not_of(kHex) == std::string::npos);
+}
+
 void ReadSelector(YamlMap& parent, const char* key, NodeSelector& selector) {
   const auto node = parent.Map(key);
   if (!node) return;
   YamlMap map(*node, parent.PathOf(key) + ".", parent.errors());
   map.Read("drivers", selector.drivers);
-  map.Read("pciIds", selector.pci_ids);
+  map.Read("pciIds", "VENDOR:DEVICE or VENDOR:*, four hexadecimal digits each", IsPciId,
+           selector.pci_ids);
   map.Read("addresses", selector.addresses);
   map.ReadBytes("minVideoMemory", selector.min_video_memory_bytes);
   map.ReadBytes("maxVideoMemory", selector.max_video_memory_bytes);
@@ -64,12 +74,21 @@ void ReadSelector(YamlMap& parent, const char* key, NodeSelector& selector) {
   }
 }
 
+// What the backend takes for a limit, which ends with a usage error otherwise.
+std::pair<uint64_t, uint64_t> RangeOf(const std::string& limit) {
+  if (limit == "renderer-time") return {1, 100};
+  if (limit == "watchdog-ms") return {100, 3'600'000};
+  if (limit == "display-bandwidth" || limit == "renderer-memory") return {0, UINT64_MAX};
+  return {limit == "renderer-deaths" || limit == "in-flight" ? 1 : 0, UINT32_MAX};
+}
+
 void ReadLimits(YamlMap& parent, std::map<std::string, uint64_t>& limits) {
   const auto node = parent.Map("limits");
   if (!node) return;
   YamlMap map(*node, parent.PathOf("limits."), parent.errors());
   for (const char* name : share_env::kLimitNames) {
-    if (map.Has(name)) map.ReadBytes(name, limits[name]);
+    const auto [min, max] = RangeOf(name);
+    if (map.Has(name)) map.ReadBytes(name, min, max, limits[name]);
   }
 }
 
@@ -218,6 +237,25 @@ void EmitResource(YAML::Emitter& out, const ResourceConfig& resource) {
 }
 
 }  // namespace
+
+absl::Status CheckNames(const Config& config) {
+  std::set<std::string> names;
+  for (const ResourceConfig& resource : config.resources) {
+    if (!IsResourceName(resource.name)) {
+      return absl::InvalidArgumentError(
+          fmt::format("resource '{}' has no name that the kubelet takes; write DOMAIN/NAME outside "
+                      "kubernetes.io (--resource, RENDERCAR_NODE_RESOURCE)",
+                      resource.name));
+    }
+    if (!names.insert(resource.name).second) {
+      return absl::InvalidArgumentError(
+          fmt::format("two resources are called '{}'; --resource (RENDERCAR_NODE_RESOURCE) renames "
+                      "the first of the configuration file",
+                      resource.name));
+    }
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<Config> ParseConfig(const std::string& text, const std::string& file) {
   YAML::Node root;

@@ -16,6 +16,10 @@ inline constexpr size_t kMaxConfigBytes = 1 << 20;
 // missing or of the wrong kind. `file` is for messages.
 absl::StatusOr<Config> ParseConfig(const std::string& text, const std::string& file);
 
+// Whether every resource has a name that the kubelet takes, and no two the same: a file's are, but
+// flags come over it. InvalidArgument says which is not.
+absl::Status CheckNames(const Config& config);
+
 // NotFound or PermissionDenied when it cannot be read.
 absl::StatusOr<std::string> ReadConfigFile(const std::string& path);
 

@@ -113,6 +113,19 @@ TEST(ConfigFileTest, errors_name_file_line_key_expected_and_found) {
        "node.yaml:3: resources[0].limits.fish: expected one of "},
       {"resources: [{limits: {contexts: many}}]",
        "node.yaml:3: resources[0].limits.contexts: expected a number"},
+      {"resources: [{limits: {renderer-time: 400}}]",
+       "node.yaml:3: resources[0].limits.renderer-time: expected a number from 1 to 100, found "
+       "'400'"},
+      {"resources: [{limits: {contexts: 8Gi}}]",
+       "node.yaml:3: resources[0].limits.contexts: expected a number from 0 to 4294967295, found "
+       "'8Gi'"},
+      {"resources:\n- select:\n    pciIds: ['1002:*',\n             '10de']",
+       "node.yaml:6: resources[0].select.pciIds: expected VENDOR:DEVICE or VENDOR:*, four "
+       "hexadecimal digits each, found '10de'"},
+      {"resources:\n- replicas: 2\n  replicas: 5",
+       "node.yaml:5: resources[0].replicas: expected each key once, found 'replicas'"},
+      {"drain: []\nsoftware: never\ndrain: [a]",
+       "node.yaml:5: drain: expected each key once, found 'drain'"},
       {"software: sometimes",
        "node.yaml:3: software: expected one of always, auto, never, found 'sometimes'"},
       {"drain: yes", "node.yaml:3: drain: expected a list of texts, found 'yes'"},

@@ -18,6 +18,7 @@ absl::StatusOr<Config> ConfigSource::Load() {
     RC_ASSIGN_OR_RETURN(config, ParseConfig(text_, path_));
   }
   overrides_(config);
+  RC_RETURN_IF_ERROR(CheckNames(config));
   return config;
 }
 

@@ -49,6 +49,25 @@ TEST_F(ConfigSourceTest, without_a_file_the_defaults_hold_under_the_flags) {
   EXPECT_EQ(config->software, SoftwareMode::kNever);
 }
 
+TEST_F(ConfigSourceTest, flags_that_make_a_name_of_nothing_or_a_second_one_are_refused) {
+  Write("node.yaml",
+        "apiVersion: rendercar.dev/v1alpha1\nkind: NodeConfig\n"
+        "resources: [{name: a.b/x}, {name: a.b/y}]\n");
+  const auto load = [this](const std::string& name) {
+    return ConfigSource(dir_ / "node.yaml",
+                        [&](Config& config) { config.resources.front().name = name; })
+        .Load()
+        .status();
+  };
+  EXPECT_TRUE(load("a.b/z").ok());
+  EXPECT_EQ(load("gpu").code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(load("a.b/../x").code(), absl::StatusCode::kInvalidArgument);
+  const absl::Status twice = load("a.b/y");
+  EXPECT_EQ(twice.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(std::string(twice.message()).find("two resources are called 'a.b/y'"),
+            std::string::npos);
+}
+
 TEST_F(ConfigSourceTest, an_edited_file_is_read_again) {
   Write("node.yaml", Text(2));
   ConfigSource source(dir_ / "node.yaml", [](Config&) {});

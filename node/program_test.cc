@@ -21,6 +21,11 @@ TEST_F(ProgramTest, a_wrong_flag_is_a_usage_error) {
   EXPECT_THAT(Read("stderr"), HasSubstr("--replicas"));
 }
 
+TEST_F(ProgramTest, a_resource_name_that_the_kubelet_refuses_is_a_usage_error) {
+  EXPECT_EQ(Run(Node("--resource=gpu --check-config")), 64);
+  EXPECT_THAT(Read("stderr"), HasSubstr("DOMAIN/NAME"));
+}
+
 TEST_F(ProgramTest, a_missing_kubelet_is_unavailable) {
   EXPECT_EQ(Run(Node("", "/nonexistent")), 69);
   EXPECT_THAT(Read("stderr"), HasSubstr("/nonexistent"));

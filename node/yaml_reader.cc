@@ -64,12 +64,15 @@ YamlMap::YamlMap(const YAML::Node& node, std::string path, Errors& errors)
 
 YamlMap::~YamlMap() {
   if (!node_.IsMap()) return;
+  std::set<std::string> seen;
   for (const auto& entry : node_) {
     const std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "?";
     if (asked_.count(key) == 0) {
       std::string known;
       for (const std::string& name : asked_) known += (known.empty() ? "" : ", ") + name;
       Wrong(key, entry.first, "one of the keys " + known);
+    } else if (!seen.insert(key).second) {
+      Wrong(key, entry.first, "each key once");
     }
   }
 }
@@ -117,11 +120,17 @@ void YamlMap::Read(const char* key, bool& value) {
 }
 
 void YamlMap::Read(const char* key, std::vector<std::string>& value) {
+  Read(
+      key, "a text", [](const std::string&) { return true; }, value);
+}
+
+void YamlMap::Read(const char* key, const std::string& expected, bool (*right)(const std::string&),
+                   std::vector<std::string>& value) {
   const auto node = Find(key);
   if (!node) return;
   if (!node->IsSequence()) return Wrong(key, *node, "a list of texts");
   for (const YAML::Node& entry : *node) {
-    if (!entry.IsScalar()) return Wrong(key, entry, "a text");
+    if (!entry.IsScalar() || !right(entry.Scalar())) return Wrong(key, entry, expected);
     value.push_back(entry.Scalar());
   }
 }
@@ -144,6 +153,14 @@ void YamlMap::ReadBytes(const char* key, uint64_t& value) {
   const auto bytes = ToBytes(text);
   if (!bytes) return Wrong(key, *node, kExpected);
   value = *bytes;
+}
+
+void YamlMap::ReadBytes(const char* key, uint64_t min, uint64_t max, uint64_t& value) {
+  uint64_t bytes = value;
+  ReadBytes(key, bytes);
+  if (Has(key) && errors_.first.ok() && (bytes < min || bytes > max))
+    return Wrong(key, fmt::format("a number from {} to {}", min, max));
+  value = bytes;
 }
 
 bool YamlMap::ReadBytesOr(const char* key, const char* word, uint64_t& value) {

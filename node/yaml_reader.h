@@ -27,7 +27,7 @@ class YamlMap {
 
   // `path` is "" for the document, else "resources[0]."; known keys are those that are asked for.
   YamlMap(const YAML::Node& node, std::string path, Errors& errors);
-  // Complains about keys that nobody asked for.
+  // Complains about keys that nobody asked for, and about those that are there twice.
   ~YamlMap();
   YamlMap(const YamlMap&) = delete;
   YamlMap& operator=(const YamlMap&) = delete;
@@ -36,9 +36,13 @@ class YamlMap {
   void Read(const char* key, std::string& value);
   void Read(const char* key, bool& value);
   void Read(const char* key, std::vector<std::string>& value);
+  // The same, and each text is one that `right` says yes to, which `expected` describes.
+  void Read(const char* key, const std::string& expected, bool (*right)(const std::string&),
+            std::vector<std::string>& value);
   void ReadNumber(const char* key, uint32_t min, uint32_t max, uint32_t& value);
   // "2Gi", "512Mi", "1000000".
   void ReadBytes(const char* key, uint64_t& value);
+  void ReadBytes(const char* key, uint64_t min, uint64_t max, uint64_t& value);
   // The same, or `word`: then true, and `value` stays as it was.
   bool ReadBytesOr(const char* key, const char* word, uint64_t& value);
   template <typename T>
