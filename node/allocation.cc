@@ -18,6 +18,9 @@ namespace {
 
 constexpr char kSharesAnnotation[] = "rendercar.dev/shares";
 
+constexpr char kTimeLimit[] = "renderer-time";
+constexpr uint64_t kAllTime = 100;
+
 // Ids come from a peer: what is repeated in a message is cut.
 std::string Quote(const std::string& id) {
   return id.size() <= kMaxShareIdBytes ? fmt::format("'{}'", id)
@@ -121,10 +124,23 @@ void AddFailover(ContainerGrant& grant, const ShareTable& table, const Allocatio
     grant.envs[share_env::kFailoverNodes] = fmt::format("{}", fmt::join(places, ","));
 }
 
-void AddLimits(ContainerGrant& grant, const AllocationPolicy& policy) {
+// The part of the time, in percent, that a share is of its render node; of several the least, since
+// one limit holds for all sessions of the container.
+uint64_t TimePart(const ShareTable& table, const std::vector<std::string>& ids) {
+  size_t most = 1;
+  for (const std::string& id : ids)
+    most = std::max(most, table.CountOf(table.Find(id)->node_index));
+  return std::max<uint64_t>(kAllTime / most, 1);
+}
+
+void AddLimits(ContainerGrant& grant, const AllocationPolicy& policy, uint64_t time_part) {
+  std::map<std::string, uint64_t> numbers = policy.limits;
+  if (policy.time_by_shares) {
+    uint64_t& time = numbers.try_emplace(kTimeLimit, kAllTime).first->second;
+    time = std::min(time, time_part);
+  }
   std::vector<std::string> limits;
-  for (const auto& [name, value] : policy.limits)
-    limits.push_back(fmt::format("{}={}", name, value));
+  for (const auto& [name, value] : numbers) limits.push_back(fmt::format("{}={}", name, value));
   if (!limits.empty()) grant.envs[share_env::kLimits] = fmt::format("{}", fmt::join(limits, ","));
 }
 
@@ -151,7 +167,7 @@ absl::StatusOr<ContainerGrant> Grant(const ShareTable& table, const AllocationPo
       {share_env::kSessionDirs, fmt::format("{}", fmt::join(places, ","))},
       {share_env::kVideoMemoryBytes, fmt::format("{}", fmt::join(bytes, ","))},
   };
-  AddLimits(grant, policy);
+  AddLimits(grant, policy, TimePart(table, ids));
   AddFailover(grant, table, policy, nodes);
   if (!policy.upgrade_dir.empty()) {
     grant.mounts.push_back({share_env::kContainerUpgradeDir, policy.upgrade_dir, true});

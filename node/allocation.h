@@ -45,6 +45,8 @@ struct AllocationPolicy {
   bool use_cdi = false;
   // Limits of each session, by share_env::kLimitNames.
   std::map<std::string, uint64_t> limits = {};
+  // Each session's renderer gets no more time than its share is of its render node.
+  bool time_by_shares = false;
   Failover failover = {};
   std::string upgrade_dir = {};  // of the host; empty: none
 };

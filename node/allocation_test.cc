@@ -172,6 +172,36 @@ TEST_F(AllocationTest, limits_of_sessions_are_told) {
   EXPECT_EQ(grants->front().envs.at(share_env::kLimits), "contexts=64,renderer-time=50");
 }
 
+TEST_F(AllocationTest, by_shares_a_session_gets_its_part_of_the_renderers_time) {
+  policy_.time_by_shares = true;
+  const auto grants = Allocate({{"0000-03-00.0-0"}, {"software-0"}});
+  ASSERT_TRUE(grants.ok()) << grants.status();
+  EXPECT_EQ(grants->front().envs.at(share_env::kLimits), "renderer-time=25");
+  EXPECT_EQ(grants->back().envs.at(share_env::kLimits), "renderer-time=25");
+}
+
+TEST_F(AllocationTest, the_part_by_shares_never_raises_a_limit_and_is_never_nothing) {
+  policy_.time_by_shares = true;
+  policy_.limits = {{"renderer-time", 10}};
+  EXPECT_EQ(Allocate({{"software-0"}})->front().envs.at(share_env::kLimits), "renderer-time=10");
+  policy_.limits.clear();
+  table_ = ShareTable({SoftwareRenderNode()}, {.replicas = 1000});
+  EXPECT_EQ(Allocate({{"software-0"}})->front().envs.at(share_env::kLimits), "renderer-time=1");
+}
+
+TEST_F(AllocationTest, of_shares_of_several_nodes_the_least_part_counts) {
+  policy_.time_by_shares = true;
+  RenderNode large = Gpu("0000-03-00.0", "/dev/dri/renderD128");
+  large.video_memory_bytes = 8;
+  RenderNode small = Gpu("0000-41-00.0", "/dev/dri/renderD129");
+  small.video_memory_bytes = 2;
+  table_ = ShareTable({large, small}, {.video_memory_bytes = 1});
+  const auto grants = Allocate({{"0000-03-00.0-0", "0000-41-00.0-0"}, {"0000-41-00.0-1"}});
+  ASSERT_TRUE(grants.ok()) << grants.status();
+  EXPECT_EQ(grants->front().envs.at(share_env::kLimits), "renderer-time=12");
+  EXPECT_EQ(grants->back().envs.at(share_env::kLimits), "renderer-time=50");
+}
+
 TEST_F(AllocationTest, failover_brings_the_other_nodes_of_the_resource_and_software) {
   policy_.failover = {.nodes = true, .software = true};
   const auto grants = Allocate({{"0000-03-00.0-0"}});

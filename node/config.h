@@ -24,6 +24,12 @@ enum class SoftwareMode {
   kNever,
 };
 
+// How the time of a render node's renderers is shared by its sessions.
+enum class Fairness {
+  kNone,    // by the driver's scheduler and the limits alone
+  kShares,  // each session at most the part that its share is of the node
+};
+
 // Describes render nodes by what they are; an empty list or number says nothing about its property.
 struct NodeSelector {
   std::vector<std::string> drivers;    // "amdgpu"
@@ -52,6 +58,7 @@ struct ResourceConfig {
   Placement placement = Placement::kSpread;
   // Limits of each session, by share_env::kLimitNames; what is missing is the backend's.
   std::map<std::string, uint64_t> limits;
+  Fairness fairness = Fairness::kNone;
   Failover failover;
   // A host directory with a newer backend, which containers get read-only for upgrades of running
   // sessions; empty: none.

@@ -30,6 +30,12 @@ const std::map<std::string, Placement>& PlacementWords() {
   return words;
 }
 
+const std::map<std::string, Fairness>& FairnessWords() {
+  static const std::map<std::string, Fairness> words{{"none", Fairness::kNone},
+                                                     {"shares", Fairness::kShares}};
+  return words;
+}
+
 template <typename T>
 std::string WordFor(const std::map<std::string, T>& words, T value) {
   for (const auto& [word, v] : words) {
@@ -117,6 +123,7 @@ ResourceConfig ReadResource(YamlMap& map) {
   map.Read("allowSameNode", resource.allow_same_node);
   map.ReadWord("placement", PlacementWords(), resource.placement);
   ReadLimits(map, resource.limits);
+  map.ReadWord("fairness", FairnessWords(), resource.fairness);
   ReadFailover(map, resource.failover);
   map.Read("upgradeDirectory", resource.upgrade_dir);
   if (!resource.upgrade_dir.empty() && resource.upgrade_dir[0] != '/')
@@ -201,6 +208,7 @@ void EmitSelector(YAML::Emitter& out, const char* key, const NodeSelector& selec
 }
 
 void EmitPolicy(YAML::Emitter& out, const ResourceConfig& resource) {
+  out << YAML::Key << "fairness" << YAML::Value << WordFor(FairnessWords(), resource.fairness);
   if (!resource.limits.empty()) {
     out << YAML::Key << "limits" << YAML::Value << YAML::BeginMap;
     for (const auto& [name, value] : resource.limits)

@@ -44,6 +44,7 @@ resources:
   limits:
     contexts: 64
     submit-size: 512Ki
+  fairness: shares
   failover:
     nodes: true
     software: true
@@ -73,6 +74,7 @@ resources:
   EXPECT_EQ(large.placement, Placement::kPacked);
   EXPECT_EQ(large.limits,
             (std::map<std::string, uint64_t>{{"contexts", 64}, {"submit-size", 512 << 10}}));
+  EXPECT_EQ(large.fairness, Fairness::kShares);
   EXPECT_EQ(large.failover, (Failover{true, true}));
   EXPECT_EQ(config->resources[1].sizes, (ShareSizes{0, 512ULL << 20, false}));
   EXPECT_EQ(config->resources[2].sizes, (ShareSizes{.replicas = 3, .even = true}));
@@ -94,6 +96,7 @@ TEST(ConfigFileTest, what_is_printed_reads_back_the_same) {
   config.resources.push_back({.name = "a.b/even", .sizes = {.replicas = 2, .even = true}});
   config.crash_limit.crashes = 0;
   config.resources.front().limits = {{"renderer-time", 50}};
+  config.resources.front().fairness = Fairness::kShares;
   config.resources.front().failover.software = true;
   config.resources.front().upgrade_dir = "/var/lib/rendercar/upgrade";
   const auto read = ParseConfig(PrintConfig(config), "printed");

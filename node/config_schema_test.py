@@ -37,7 +37,8 @@ resources:
   maxSharesPerContainer: 1
   allowSameNode: true
   placement: packed
-  limits: {contexts: 64, submit-size: 512Ki}
+  limits: {contexts: 64, submit-size: 512Ki, renderer-time: 50}
+  fairness: shares
   failover: {nodes: true, software: true}
 """,
     "an even part": "resources: [{videoMemoryPerShare: even, replicas: 3}]",
@@ -57,6 +58,7 @@ WRONG = {
     "a vendor without a device": "resources: [{select: {pciIds: ['10de']}}]",
     "a PCI id in other letters": "resources: [{deny: {pciIds: ['10de:xxxx']}}]",
     "a limit that is no number": "resources: [{limits: {contexts: many}}]",
+    "a fairness that is none": "resources: [{fairness: weighted}]",
     "a failover that is none": "resources: [{failover: {software: 3}}]",
     "no share": "resources: [{replicas: 0}]",
     "too many shares": "resources: [{replicas: 1025}]",

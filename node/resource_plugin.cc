@@ -134,6 +134,7 @@ AllocationPolicy ResourcePlugin::Policy() const {
           .allow_same_node = config_.allow_same_node,
           .use_cdi = use_cdi_,
           .limits = config_.limits,
+          .time_by_shares = config_.fairness == Fairness::kShares,
           .failover = config_.failover,
           .upgrade_dir = config_.upgrade_dir};
 }
