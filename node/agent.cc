@@ -38,6 +38,7 @@ Agent::Agent(EventLoop& loop, const Places& places, const Config& config, Report
       config_(config),
       report_(report),
       dirs_({.root = places.session_root}),
+      drain_note_(places.session_root),
       health_(places.roots),
       capsets_(loop, places.capset_probe, report),
       pod_resources_(loop, places.pod_resources_socket),
@@ -50,9 +51,12 @@ Agent::~Agent() {
 
 absl::Status Agent::Start() {
   RC_RETURN_IF_ERROR(CheckDirectory(places_.kubelet_dir));
-  RemoveStaleSockets();
+  RemoveStaleSockets(places_.kubelet_dir);
+  if (!places_.plugins_registry.empty()) RemoveStaleSockets(places_.plugins_registry);
   std::error_code error;
   kubelet_seen_ = fs::is_socket(places_.kubelet_dir + "/" + kKubeletSocket, error);
+  drained_because_ = drain_note_.Read();
+  if (drained()) log::Info("draining goes on", {{"reason", drained_because_}});
   watch_ = std::make_unique<DirectoryWatch>(
       loop_, places_.kubelet_dir,
       [this](FileEvent event, const std::string& name) { OnFile(event, name); });
@@ -106,7 +110,9 @@ absl::Status Agent::Rescan() {
 
 absl::Status Agent::SetDrained(const std::string& why) {
   drained_because_ = why;
-  return Rescan();
+  const absl::Status remembered = drain_note_.Write(why);
+  RC_RETURN_IF_ERROR(Rescan());
+  return remembered;
 }
 
 std::vector<std::pair<std::string, ShareTable>> Agent::Tables() const {
@@ -262,10 +268,9 @@ void Agent::Every(std::chrono::milliseconds period,
 }
 
 // Sockets of resources that an earlier configuration had, when nobody listens there any more.
-void Agent::RemoveStaleSockets() const {
+void Agent::RemoveStaleSockets(const std::string& directory) {
   std::error_code error;
-  for (fs::directory_iterator it(places_.kubelet_dir, error), end; !error && it != end;
-       it.increment(error)) {
+  for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
     if (name.rfind("rendercar-", 0) != 0 || !it->is_socket(error)) continue;
     if (ConnectUnix(it->path().string()).ok()) continue;

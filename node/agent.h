@@ -11,6 +11,7 @@
 #include "node/capset_book.h"
 #include "node/config.h"
 #include "node/directory_watch.h"
+#include "node/drain_note.h"
 #include "node/grpc_registration_client.h"
 #include "node/health.h"
 #include "node/pod_resources.h"
@@ -43,7 +44,8 @@ class Agent {
   // From now on `config`; resources that stay keep their registration and what is allocated.
   absl::Status Reconfigure(const Config& config);
 
-  // While this says why, every node gives out no new share; empty: as the configuration says.
+  // While this says why, every node gives out no new share, also after a restart of the agent;
+  // empty: as the configuration says. An error: it holds, but a restart would forget it.
   absl::Status SetDrained(const std::string& why);
   bool drained() const { return !drained_because_.empty(); }
   // What each resource offers now, in the configuration's order.
@@ -63,7 +65,7 @@ class Agent {
   void CheckAll(bool kubelet_appeared);
   void Every(std::chrono::milliseconds period,
              absl::AnyInvocable<std::chrono::milliseconds()> task);
-  void RemoveStaleSockets() const;
+  static void RemoveStaleSockets(const std::string& directory);
   void OnDrmEvent(const DrmEvent& event);
   void WatchDevices();
   void WriteSpecs(const std::vector<RenderNode>& nodes);
@@ -76,6 +78,7 @@ class Agent {
   std::string drained_because_;
   Report& report_;
   SessionDirs dirs_;
+  const DrainNote drain_note_;
   HealthMonitor health_;
   CapsetBook capsets_;
   PodResourcesClient pod_resources_;

@@ -159,6 +159,22 @@ TEST_F(AgentTest, a_drained_node_gives_out_nothing_new) {
   EXPECT_TRUE(WaitForHealthy(2));
 }
 
+TEST_F(AgentTest, a_drain_by_hand_outlives_the_agents_restart) {
+  ASSERT_TRUE(kubelet_.Start().ok());
+  ASSERT_TRUE(StartAgent().ok());
+  ASSERT_TRUE(WaitForHealthy(2));
+  OnLoop([this] { ASSERT_TRUE(agent_->SetDrained("driver update").ok()); });
+  EXPECT_TRUE(WaitForHealthy(0));
+  const int before = kubelet_.registrations();
+  StopAgent();
+  ASSERT_TRUE(StartAgent().ok());
+  WaitForRegistration(before);
+  EXPECT_TRUE(WaitForHealthy(0));
+  EXPECT_THAT(AllocateIds({{"software-0"}}).error_message(), HasSubstr("drained: driver update"));
+  OnLoop([this] { ASSERT_TRUE(agent_->SetDrained("").ok()); });
+  EXPECT_TRUE(WaitForHealthy(2));
+}
+
 TEST_F(AgentTest, registers_by_the_plugin_watcher_where_asked_to) {
   std::filesystem::create_directories(dir_ / "registry");
   places_.plugins_registry = dir_ / "registry";
@@ -288,14 +304,18 @@ TEST_F(AgentTest, a_clean_stop_removes_the_socket_and_ends_the_list) {
 }
 
 TEST_F(AgentTest, sockets_of_an_earlier_configuration_are_removed) {
-  { ASSERT_TRUE(UnixListener::Listen(dir_ / "kubelet/x.sock").ok()); }
-  auto stale = UnixListener::Listen(dir_ / "kubelet/x.sock");
-  ASSERT_TRUE(stale.ok());
-  std::filesystem::rename(dir_ / "kubelet/x.sock", dir_ / "kubelet/rendercar-old.sock");
-  *stale = UnixListener();
-  ASSERT_TRUE(std::filesystem::exists(dir_ / "kubelet/rendercar-old.sock"));
+  std::filesystem::create_directories(dir_ / "registry");
+  places_.plugins_registry = dir_ / "registry";
+  for (const std::string directory : {"kubelet", "registry"}) {
+    auto stale = UnixListener::Listen(dir_ / (directory + "/x.sock"));
+    ASSERT_TRUE(stale.ok());
+    std::filesystem::rename(dir_ / (directory + "/x.sock"),
+                            dir_ / (directory + "/rendercar-old.sock"));
+  }
+  ASSERT_TRUE(std::filesystem::exists(dir_ / "registry/rendercar-old.sock"));
   ASSERT_TRUE(StartAgent().ok());
   EXPECT_FALSE(std::filesystem::exists(dir_ / "kubelet/rendercar-old.sock"));
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "registry/rendercar-old.sock"));
 }
 
 TEST_F(AgentTest, a_second_agent_is_refused) {
