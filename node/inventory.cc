@@ -8,15 +8,14 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <set>
 
 #include "common/share_env.h"
 #include "node/drm_devices.h"
+#include "node/sysfs_integer.h"
 
 namespace rendercar::node {
 namespace {
@@ -26,24 +25,6 @@ namespace fs = std::filesystem;
 // Longest part of an id that comes from a device's name; leaves room for a share's number in the
 // kubelet's 63 characters.
 constexpr size_t kMaxNameBytes = 40;
-
-std::string ReadLine(const fs::path& file) {
-  std::ifstream stream(file);
-  std::string line;
-  std::getline(stream, line);
-  return line;
-}
-
-// "0x1002" or "12"; `fallback` when the file is missing or says something else.
-template <typename T>
-T ReadNumber(const fs::path& file, T fallback) {
-  std::string text = ReadLine(file);
-  const bool hex = text.rfind("0x", 0) == 0;
-  const char* begin = text.data() + (hex ? 2 : 0);
-  T value{};
-  const auto [end, error] = std::from_chars(begin, text.data() + text.size(), value, hex ? 16 : 10);
-  return error == std::errc() && end != begin ? value : fallback;
-}
 
 std::string LinkName(const fs::path& link) {
   std::error_code error;
@@ -88,13 +69,13 @@ RenderNode Describe(const InventoryRoots& roots, const fs::path& sysfs, const fs
   node.path = "/dev/dri/" + name;
   node.device_path = device.string();
   node.driver = DriverName(device);
-  node.video_memory_bytes = ReadNumber<uint64_t>(device / "mem_info_vram_total", 0);
-  node.numa_node = ReadNumber<int>(device / "numa_node", -1);
+  node.video_memory_bytes = ReadIntegerOr<uint64_t>(device / "mem_info_vram_total", 0);
+  node.numa_node = ReadIntegerOr<int>(device / "numa_node", -1);
   if (const auto pci = PciAncestor(device, sysfs)) {
     node.pci_address = pci->filename().string();
-    node.pci_vendor = ReadNumber<uint16_t>(*pci / "vendor", 0);
-    node.pci_device = ReadNumber<uint16_t>(*pci / "device", 0);
-    node.numa_node = ReadNumber<int>(*pci / "numa_node", -1);
+    node.pci_vendor = ReadIntegerOr<uint16_t>(*pci / "vendor", 0);
+    node.pci_device = ReadIntegerOr<uint16_t>(*pci / "device", 0);
+    node.numa_node = ReadIntegerOr<int>(*pci / "numa_node", -1);
     node.id = Sanitise(node.pci_address);
   } else {
     const std::string bus = LinkName(device / "subsystem");

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <map>
+#include <type_traits>
 #include <utility>
 
 #include "common/log.h"
@@ -52,6 +53,28 @@ v1::Owner ToProto(const ShareUser& user) {
   owner.set_pod(user.pod);
   owner.set_container(user.container);
   return owner;
+}
+
+template <typename Request>
+std::string& NameIn(Request& request) {
+  return *request.mutable_name();
+}
+std::string& NameIn(v1::UpdateSessionRequest& request) {
+  return *request.mutable_session()->mutable_name();
+}
+
+// A request as the sidecar at `place` knows the session.
+template <typename Request>
+struct Addressed {
+  SessionPlace place;
+  Request request;
+};
+template <typename Request>
+absl::StatusOr<Addressed<Request>> Address(Request request) {
+  std::string& name = NameIn(request);
+  RC_ASSIGN_OR_RETURN(SessionPlace place, ParseSessionName(name));
+  name = place.session;
+  return Addressed<Request>{std::move(place), std::move(request)};
 }
 
 std::string NodeName() {
@@ -108,36 +131,32 @@ absl::StatusOr<std::unique_ptr<NodeApi::Stub>> NodeApi::SidecarOf(const SessionP
 }
 
 template <typename Request, typename Response>
-absl::StatusOr<Response> NodeApi::Forward(const SessionPlace& place, Deadline deadline,
+absl::StatusOr<Response> NodeApi::Forward(const Request& request, Deadline deadline,
                                           grpc::Status (Stub::*method)(grpc::ClientContext*,
-                                                                       const Request&, Response*),
-                                          const Request& request) {
-  RC_ASSIGN_OR_RETURN(const std::unique_ptr<Stub> stub, SidecarOf(place));
+                                                                       const Request&, Response*)) {
+  RC_ASSIGN_OR_RETURN(const auto there, Address(request));
+  RC_ASSIGN_OR_RETURN(const std::unique_ptr<Stub> stub, SidecarOf(there.place));
   grpc::ClientContext context;
   context.set_deadline(deadline);
   Response response;
   RC_RETURN_IF_ERROR(
-      api_service::FromGrpcStatus((stub.get()->*method)(&context, request, &response)));
+      api_service::FromGrpcStatus((stub.get()->*method)(&context, there.request, &response)));
+  if constexpr (std::is_same_v<Response, v1::Session>)
+    RC_RETURN_IF_ERROR(MakeOurs(there.place.share, response));
   return response;
 }
 
-template <typename Request>
-absl::StatusOr<v1::Session> NodeApi::ForwardForSession(
-    const SessionPlace& place, Deadline deadline,
-    grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, v1::Session*),
-    const Request& request) {
-  RC_ASSIGN_OR_RETURN(v1::Session session, Forward(place, deadline, method, request));
-  if (!Adopt(place.share, session))
+absl::Status NodeApi::MakeOurs(const std::string& share, v1::Session& session) const {
+  if (!Adopt(share, session))
     return absl::InternalError("the sidecar answered with a session of an impossible name");
-  SetOwner(place.share, session);
-  return session;
+  SetOwner(share, session);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<v1::Session> NodeApi::Get(const std::string& name, Deadline deadline) {
-  RC_ASSIGN_OR_RETURN(const SessionPlace place, ParseSessionName(name));
   v1::GetSessionRequest request;
-  request.set_name(place.session);
-  return ForwardForSession(place, deadline, &Stub::GetSession, request);
+  request.set_name(name);
+  return Forward(request, deadline, &Stub::GetSession);
 }
 
 absl::StatusOr<v1::Session> NodeApi::Create(const v1::CreateSessionRequest&, Deadline) {
@@ -148,53 +167,36 @@ absl::StatusOr<v1::Session> NodeApi::Create(const v1::CreateSessionRequest&, Dea
 }
 
 absl::Status NodeApi::Delete(const v1::DeleteSessionRequest& request, Deadline deadline) {
-  RC_ASSIGN_OR_RETURN(const SessionPlace place, ParseSessionName(request.name()));
-  v1::DeleteSessionRequest there = request;
-  there.set_name(place.session);
-  return Forward(place, deadline, &Stub::DeleteSession, there).status();
+  return Forward(request, deadline, &Stub::DeleteSession).status();
 }
 
 absl::StatusOr<v1::Session> NodeApi::Update(const v1::UpdateSessionRequest& request,
                                             Deadline deadline) {
-  RC_ASSIGN_OR_RETURN(const SessionPlace place, ParseSessionName(request.session().name()));
-  v1::UpdateSessionRequest there = request;
-  there.mutable_session()->set_name(place.session);
-  return ForwardForSession(place, deadline, &Stub::UpdateSession, there);
+  return Forward(request, deadline, &Stub::UpdateSession);
 }
 
 absl::StatusOr<v1::Session> NodeApi::RestartRenderer(const v1::RestartRendererRequest& request,
                                                      Deadline deadline) {
-  RC_ASSIGN_OR_RETURN(const SessionPlace place, ParseSessionName(request.name()));
-  v1::RestartRendererRequest there = request;
-  there.set_name(place.session);
-  return ForwardForSession(place, deadline, &Stub::RestartRenderer, there);
+  return Forward(request, deadline, &Stub::RestartRenderer);
 }
 
 absl::StatusOr<v1::Session> NodeApi::Upgrade(const v1::UpgradeSessionRequest& request,
                                              Deadline deadline) {
-  RC_ASSIGN_OR_RETURN(const SessionPlace place, ParseSessionName(request.name()));
-  v1::UpgradeSessionRequest there = request;
-  there.set_name(place.session);
-  return ForwardForSession(place, deadline, &Stub::UpgradeSession, there);
+  return Forward(request, deadline, &Stub::UpgradeSession);
 }
 
 absl::StatusOr<v1::DeviceDefinition> NodeApi::Define(const v1::GetDeviceDefinitionRequest& request,
                                                      Deadline deadline) {
-  RC_ASSIGN_OR_RETURN(const SessionPlace place, ParseSessionName(request.name()));
-  v1::GetDeviceDefinitionRequest there = request;
-  there.set_name(place.session);
-  return Forward(place, deadline, &Stub::GetDeviceDefinition, there);
+  return Forward(request, deadline, &Stub::GetDeviceDefinition);
 }
 
 absl::StatusOr<api_service::Screenshot> NodeApi::Capture(
     const v1::CaptureScreenshotRequest& request, Deadline deadline) {
-  RC_ASSIGN_OR_RETURN(const SessionPlace place, ParseSessionName(request.name()));
-  RC_ASSIGN_OR_RETURN(const std::unique_ptr<Stub> stub, SidecarOf(place));
-  v1::CaptureScreenshotRequest there = request;
-  there.set_name(place.session);
+  RC_ASSIGN_OR_RETURN(const auto there, Address(request));
+  RC_ASSIGN_OR_RETURN(const std::unique_ptr<Stub> stub, SidecarOf(there.place));
   grpc::ClientContext context;
   context.set_deadline(deadline);
-  const auto reader = stub->CaptureScreenshot(&context, there);
+  const auto reader = stub->CaptureScreenshot(&context, there.request);
   api_service::Screenshot shot;
   v1::CaptureScreenshotResponse piece;
   while (reader->Read(&piece)) {

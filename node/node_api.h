@@ -47,17 +47,13 @@ class NodeApi final : public api_service::SessionApi, public api_service::Invent
   std::vector<SessionDirs::Current> Directories() const;
   absl::StatusOr<std::unique_ptr<Stub>> SidecarOf(const SessionPlace& place) const;
   void SetOwner(const std::string& share, v1::Session& session) const;
+  // Whose session a sidecar's answer is, in this node's words.
+  absl::Status MakeOurs(const std::string& share, v1::Session& session) const;
+  // Asks the sidecar that has the request's session.
   template <typename Request, typename Response>
-  absl::StatusOr<Response> Forward(const SessionPlace& place, Deadline deadline,
+  absl::StatusOr<Response> Forward(const Request& request, Deadline deadline,
                                    grpc::Status (Stub::*method)(grpc::ClientContext*,
-                                                                const Request&, Response*),
-                                   const Request& request);
-  template <typename Request>
-  absl::StatusOr<v1::Session> ForwardForSession(const SessionPlace& place, Deadline deadline,
-                                                grpc::Status (Stub::*method)(grpc::ClientContext*,
-                                                                             const Request&,
-                                                                             v1::Session*),
-                                                const Request& request);
+                                                                const Request&, Response*));
 
   EventLoop& loop_;
   Agent& agent_;
