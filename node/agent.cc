@@ -39,7 +39,7 @@ Agent::Agent(EventLoop& loop, const Places& places, const Config& config, Report
       report_(report),
       dirs_({.root = places.session_root}),
       drain_note_(places.session_root),
-      health_(places.roots),
+      health_(places.roots, WedgeNote(places.session_root + "/.wedged")),
       capsets_(loop, places.capset_probe, report),
       pod_resources_(loop, places.pod_resources_socket),
       client_(loop, places.kubelet_dir + "/" + kKubeletSocket) {}

@@ -13,6 +13,7 @@
 #include <optional>
 #include <set>
 
+#include "common/log.h"
 #include "common/unique_fd.h"
 #include "node/sysfs_integer.h"
 
@@ -43,6 +44,9 @@ std::optional<Heat> HottestOf(const fs::path& hwmon_root) {
 
 }  // namespace
 
+HealthMonitor::HealthMonitor(InventoryRoots roots, WedgeNote note)
+    : roots_(std::move(roots)), note_(std::move(note)), wedged_(note_.Read()) {}
+
 void HealthMonitor::Check(std::vector<RenderNode>& nodes) {
   std::set<std::string> present;
   for (RenderNode& node : nodes) {
@@ -50,14 +54,27 @@ void HealthMonitor::Check(std::vector<RenderNode>& nodes) {
     if (!node.software) present.insert(node.device_path);
     if (node.problem.empty()) node.SetProblem(kind, std::move(sentence));
   }
-  std::erase_if(wedged_, [&](const auto& entry) { return present.count(entry.first) == 0; });
+  const size_t gone =
+      std::erase_if(wedged_, [&](const auto& entry) { return present.count(entry.first) == 0; });
+  if (gone != 0) RememberWedges();
 }
 
 void HealthMonitor::Wedged(const std::string& device_path, const std::string& recovery) {
   wedged_[device_path] = recovery;
+  RememberWedges();
 }
 
-void HealthMonitor::Recovered(const std::string& device_path) { wedged_.erase(device_path); }
+void HealthMonitor::Recovered(const std::string& device_path) {
+  wedged_.erase(device_path);
+  RememberWedges();
+}
+
+void HealthMonitor::RememberWedges() const {
+  if (const absl::Status status = note_.Write(wedged_); !status.ok()) {
+    log::Error("a restart will not know which drivers are wedged",
+               {{"why", std::string(status.message())}});
+  }
+}
 
 std::pair<ProblemKind, std::string> HealthMonitor::Problem(const RenderNode& node) {
   std::string crashes = crashes_.Problem(node.id);

@@ -8,6 +8,7 @@
 
 #include "node/crash_rate.h"
 #include "node/inventory.h"
+#include "node/wedge_note.h"
 
 namespace rendercar::node {
 
@@ -18,7 +19,8 @@ class HealthMonitor {
   // A node that was too hot must be cooler than its limit by this before it is used again.
   static constexpr int kHysteresisMilliCelsius = 5000;
 
-  explicit HealthMonitor(InventoryRoots roots) : roots_(std::move(roots)) {}
+  // `note` remembers wedged drivers for the next monitor.
+  explicit HealthMonitor(InventoryRoots roots, WedgeNote note = WedgeNote(""));
 
   // Sets the problem of each node that has none yet and cannot be used.
   void Check(std::vector<RenderNode>& nodes);
@@ -34,14 +36,16 @@ class HealthMonitor {
  private:
   // The first that holds; always asks those that remember.
   std::pair<ProblemKind, std::string> Problem(const RenderNode& node);
+  void RememberWedges() const;
   std::string WedgeProblem(const RenderNode& node) const;
   std::string OpenProblem(const RenderNode& node) const;
   std::string BusProblem(const std::string& sysfs) const;
   std::string HeatProblem(const RenderNode& node, const std::string& sysfs);
 
   const InventoryRoots roots_;
-  std::map<std::string, std::string> wedged_;  // by sysfs directory of the device
-  std::map<std::string, bool> hot_;            // by node id
+  const WedgeNote note_;
+  WedgeNote::Wedges wedged_;
+  std::map<std::string, bool> hot_;  // by node id
   CrashRate crashes_;
 };
 

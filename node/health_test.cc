@@ -5,6 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "node/fake_sysfs.h"
 
 namespace rendercar::node {
@@ -80,6 +83,46 @@ TEST_F(HealthTest, a_node_that_went_and_came_back_is_not_wedged) {
   EXPECT_EQ(Problem(), "no node");
   sysfs_.Restore(128, kDevice);
   EXPECT_EQ(Problem(), "");
+}
+
+TEST_F(HealthTest, a_wedged_driver_is_known_to_the_next_process_until_it_is_bound_anew) {
+  const TempDir dir;
+  std::ofstream(dir / "boot") << "one\n";
+  const WedgeNote note(dir / "wedged", dir / "boot");
+  const std::string device = ScanRenderNodes(sysfs_.roots())->front().device_path;
+  const auto next = [&](const WedgeNote& read) {
+    auto nodes = ScanRenderNodes(sysfs_.roots());
+    HealthMonitor(sysfs_.roots(), read).Check(*nodes);
+    return nodes->front().problem;
+  };
+  HealthMonitor(sysfs_.roots(), note).Wedged(device, "rebind,bus-reset");
+  EXPECT_EQ(next(note), "its driver is wedged and needs rebind,bus-reset");
+  std::ofstream(dir / "boot") << "two\n";
+  EXPECT_EQ(next(WedgeNote(dir / "wedged", dir / "boot")), "") << "the machine was restarted";
+  std::filesystem::rename(device + "/drm", device + "/old");
+  std::filesystem::copy(
+      device + "/old", device + "/drm",
+      std::filesystem::copy_options::recursive | std::filesystem::copy_options::copy_symlinks);
+  EXPECT_EQ(next(note), "") << "the driver was bound anew";
+}
+
+TEST_F(HealthTest, a_recovery_is_known_to_the_next_process_too) {
+  const TempDir dir;
+  const std::string device = ScanRenderNodes(sysfs_.roots())->front().device_path;
+  HealthMonitor first(sysfs_.roots(), WedgeNote(dir / "wedged"));
+  first.Wedged(device, "rebind");
+  EXPECT_TRUE(std::filesystem::exists(dir / "wedged"));
+  first.Recovered(device);
+  EXPECT_FALSE(std::filesystem::exists(dir / "wedged"));
+}
+
+TEST_F(HealthTest, a_garbled_note_says_nothing) {
+  const TempDir dir;
+  std::ofstream(dir / "boot") << "one\n";
+  for (const char* text : {"", "one", "one\n", "one\nx y z\n", "one\n5", "one\n5 /nonexistent\n"}) {
+    std::ofstream(dir / "wedged", std::ios::trunc) << text;
+    EXPECT_TRUE(WedgeNote(dir / "wedged", dir / "boot").Read().empty()) << text;
+  }
 }
 
 TEST_F(HealthTest, deaths_of_renderers_of_several_pods_are_a_problem) {
