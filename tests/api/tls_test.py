@@ -2,7 +2,6 @@
 
 Needs rendercar-node and rendercarctl (RENDERCAR_BIN, set by ctest), the programs fake-kubelet and openssl, and Debian's python3-grpcio.
 SPDX-License-Identifier: Apache-2.0"""
-import os
 import pathlib
 import re
 import shutil
@@ -11,32 +10,14 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
-try:
-    import grpc
+from fixture import BIN, INVENTORY, SESSIONS, wait_for
 
-    import reflection
-except ImportError as missing:
-    print(f"SKIP: {missing}; install the Debian package python3-grpcio", file=sys.stderr)
-    sys.exit(77)
+import grpc
+import reflection
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-BIN = pathlib.Path(os.environ.get("RENDERCAR_BIN", ROOT / "build/release/bin"))
-SESSIONS, INVENTORY = "rendercar.v1.SessionService", "rendercar.v1.InventoryService"
 CHANGER = "spiffe://cluster.example/rendercar/admin"
-PATIENCE_S = 120  # a guard against hanging for ever; nothing here measures time
-
-
-def wait_for(what, condition):
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.1)
-    raise AssertionError(f"{what}: not within {PATIENCE_S} s")
 
 
 def openssl(*arguments):
