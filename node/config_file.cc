@@ -63,7 +63,7 @@ bool IsPciId(const std::string& id) {
          (device.size() == 4 && device.find_first_not_of(kHex) == std::string::npos);
 }
 
-void ReadSelector(YamlMap& parent, const char* key, NodeSelector& selector) {
+void ReadSelector(YamlMap& parent, const char* key, NodeSelector& selector, bool all_must_hold) {
   const auto node = parent.Map(key);
   if (!node) return;
   YamlMap map(*node, parent.PathOf(key) + ".", parent.errors());
@@ -73,6 +73,9 @@ void ReadSelector(YamlMap& parent, const char* key, NodeSelector& selector) {
   map.Read("addresses", selector.addresses);
   map.ReadBytes("minVideoMemory", selector.min_video_memory_bytes);
   map.ReadBytes("maxVideoMemory", selector.max_video_memory_bytes);
+  if (all_must_hold && selector.max_video_memory_bytes != 0 &&
+      selector.min_video_memory_bytes > selector.max_video_memory_bytes)
+    map.Wrong("minVideoMemory", "no more than maxVideoMemory, so that a render node can be taken");
   if (map.Has("software")) map.Read("software", selector.software.emplace());
   for (std::string& id : selector.pci_ids) {
     std::transform(id.begin(), id.end(), id.begin(),
@@ -112,8 +115,8 @@ ResourceConfig ReadResource(YamlMap& map) {
   if (!IsResourceName(resource.name)) {
     map.Wrong("name", "DOMAIN/NAME outside kubernetes.io");
   }
-  ReadSelector(map, "select", resource.select);
-  ReadSelector(map, "deny", resource.deny);
+  ReadSelector(map, "select", resource.select, true);
+  ReadSelector(map, "deny", resource.deny, false);
   resource.sizes.even =
       map.ReadBytesOr("videoMemoryPerShare", "even", resource.sizes.video_memory_bytes);
   if (resource.sizes.video_memory_bytes != 0) resource.sizes.replicas = 0;

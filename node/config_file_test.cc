@@ -158,6 +158,17 @@ TEST(ConfigFileTest, errors_name_file_line_key_expected_and_found) {
   }
 }
 
+TEST(ConfigFileTest, a_range_of_video_memory_that_nothing_fits_is_refused) {
+  const std::string range = ": {minVideoMemory: 8Gi, maxVideoMemory: 4Gi}\n";
+  const auto none = ParseConfig(kHead + ("resources:\n- select" + range), "node.yaml");
+  ASSERT_FALSE(none.ok());
+  EXPECT_EQ(std::string(none.status().message()),
+            "node.yaml:4: resources[0].select.minVideoMemory: expected no more than "
+            "maxVideoMemory, so that a render node can be taken, found '8Gi'");
+  EXPECT_TRUE(ParseConfig(kHead + ("resources:\n- deny" + range), "node.yaml").ok())
+      << "of what is denied, each alone must not hold";
+}
+
 TEST(ConfigFileTest, the_kind_must_be_named) {
   const auto none = ParseConfig("software: auto", "node.yaml");
   ASSERT_FALSE(none.ok());
