@@ -59,7 +59,8 @@ def subcommands(program, text, path=()):
     for name, entries in option_groups(text):
         if name != "Subcommands":
             continue
-        for command, _ in entries:
+        for names, _ in entries:
+            command = names.split(",")[0]  # behind it stand its other names
             inner = help_of(program, *path, command)
             yield [*path, command], inner
             yield from subcommands(program, inner, (*path, command))
