@@ -39,7 +39,8 @@ Agent::Agent(EventLoop& loop, const Places& places, const Config& config, Report
       report_(report),
       dirs_({.root = places.session_root}),
       drain_note_(places.session_root),
-      health_(places.roots, WedgeNote(places.session_root + "/.wedged")),
+      health_(places.roots, WedgeNote(places.session_root + "/.wedged"),
+              CrashNote(places.session_root + "/.crashes")),
       capsets_(loop, places.capset_probe, report),
       pod_resources_(loop, places.pod_resources_socket),
       client_(loop, places.kubelet_dir + "/" + kKubeletSocket) {}
@@ -62,14 +63,15 @@ absl::Status Agent::Start() {
       [this](FileEvent event, const std::string& name) { OnFile(event, name); });
   RC_RETURN_IF_ERROR(Reconfigure(config_));
   WatchDevices();
-  if (!places_.pod_resources_socket.empty()) {
+  if (places_.pod_resources_socket.empty()) {
+    WatchSessions();
+  } else {  // by the first look at sessions it is known whose they are
     AskForUsers();
     Every(kUsersPeriod, [this] {
       AskForUsers();
       return kUsersPeriod;
     });
   }
-  WatchSessions();
   Every(kSessionsPeriod, [this] {
     WatchSessions();
     return kSessionsPeriod;

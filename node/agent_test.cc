@@ -272,6 +272,11 @@ TEST_F(AgentTest, deaths_of_renderers_of_several_pods_close_a_node) {
   EXPECT_TRUE(WaitForHealthy(0));
   EXPECT_THAT(AllocateIds({{"software-0"}}).error_message(), HasSubstr("renderers of 2 pods died"));
   EXPECT_TRUE(kubelet_.PreStart(kResource, {"software-0"}).ok()) << "containers there start again";
+  StopAgent();
+  ASSERT_TRUE(kubelet_.WaitFor(
+      kResource, [](const FakeResource& r) { return !r.connected; }, kPatience));
+  ASSERT_TRUE(StartAgent().ok());
+  EXPECT_TRUE(WaitForHealthy(0)) << "also after a restart of the agent";
   config_.crash_limit.crashes = 0;
   OnLoop([this] { ASSERT_TRUE(agent_->Reconfigure(config_).ok()); });
   EXPECT_TRUE(WaitForHealthy(2));

@@ -7,9 +7,11 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <map>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "node/crash_note.h"
 
 namespace rendercar::node {
 
@@ -36,32 +38,26 @@ struct SessionDeaths {
 class CrashRate {
  public:
   using Clock = std::function<std::chrono::steady_clock::time_point()>;
-  explicit CrashRate(Clock clock = std::chrono::steady_clock::now) : clock_(std::move(clock)) {}
+  // `note` remembers for the next process.
+  explicit CrashRate(Clock clock = std::chrono::steady_clock::now, CrashNote note = CrashNote(""));
 
   void SetLimit(const CrashLimit& limit) { limit_ = limit; }
-  // All sessions of the machine as they are now. What the first call tells was before our time.
+  // All sessions of the machine as they are now. What the first call tells of sessions that the
+  // note does not know was before our time.
   void Observe(const std::vector<SessionDeaths>& sessions);
   // A sentence while the node is over the limit, else empty.
   std::string Problem(const std::string& node_id);
 
  private:
-  struct Death {
-    std::chrono::steady_clock::time_point when;
-    std::string pod;
-    uint64_t count = 0;
-  };
-  struct Count {
-    uint64_t started_ns = 0;
-    uint64_t deaths = 0;
-  };
-
-  void Forget(std::deque<Death>& deaths) const;
+  uint64_t CountedOf(const SessionDeaths& session) const;
+  void Forget(std::deque<CrashHistory::Death>& deaths) const;
+  void Remember();
 
   const Clock clock_;
+  const CrashNote note_;
   CrashLimit limit_;
   bool first_ = true;
-  std::map<std::pair<std::string, std::string>, Count> known_;  // by share and session
-  std::map<std::string, std::deque<Death>> deaths_;             // by node id
+  CrashHistory history_;
 };
 
 }  // namespace rendercar::node

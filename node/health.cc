@@ -44,8 +44,11 @@ std::optional<Heat> HottestOf(const fs::path& hwmon_root) {
 
 }  // namespace
 
-HealthMonitor::HealthMonitor(InventoryRoots roots, WedgeNote note)
-    : roots_(std::move(roots)), note_(std::move(note)), wedged_(note_.Read()) {}
+HealthMonitor::HealthMonitor(InventoryRoots roots, WedgeNote wedges, CrashNote crashes)
+    : roots_(std::move(roots)),
+      note_(std::move(wedges)),
+      wedged_(note_.Read()),
+      crashes_(std::chrono::steady_clock::now, std::move(crashes)) {}
 
 void HealthMonitor::Check(std::vector<RenderNode>& nodes) {
   std::set<std::string> present;

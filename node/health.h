@@ -19,8 +19,9 @@ class HealthMonitor {
   // A node that was too hot must be cooler than its limit by this before it is used again.
   static constexpr int kHysteresisMilliCelsius = 5000;
 
-  // `note` remembers wedged drivers for the next monitor.
-  explicit HealthMonitor(InventoryRoots roots, WedgeNote note = WedgeNote(""));
+  // `wedges` and `crashes` remember for the next monitor.
+  explicit HealthMonitor(InventoryRoots roots, WedgeNote wedges = WedgeNote(""),
+                         CrashNote crashes = CrashNote(""));
 
   // Sets the problem of each node that has none yet and cannot be used.
   void Check(std::vector<RenderNode>& nodes);

@@ -17,13 +17,6 @@ namespace {
 // Lines beyond this are no note of ours.
 constexpr int kMaxLines = 256;
 
-std::string FirstLine(const std::string& file) {
-  std::ifstream stream(file);
-  std::string line;
-  std::getline(stream, line);
-  return line;
-}
-
 // Another number after the driver was bound anew; 0: it is not bound.
 uint64_t BindingOf(const std::string& device_path) {
   struct stat info {};
@@ -32,8 +25,8 @@ uint64_t BindingOf(const std::string& device_path) {
 
 }  // namespace
 
-WedgeNote::WedgeNote(std::string path, std::string boot_id)
-    : path_(std::move(path)), boot_(FirstLine(boot_id)) {}
+WedgeNote::WedgeNote(std::string path, const std::string& boot_id)
+    : path_(std::move(path)), boot_(ReadBootId(boot_id)) {}
 
 WedgeNote::Wedges WedgeNote::Read() const {
   Wedges wedges;

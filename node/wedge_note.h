@@ -7,6 +7,7 @@
 #include <string>
 
 #include "common/status.h"
+#include "node/boot_id.h"
 
 namespace rendercar::node {
 
@@ -18,7 +19,7 @@ class WedgeNote {
   using Wedges = std::map<std::string, std::string>;
 
   // Empty `path`: nothing is remembered.
-  explicit WedgeNote(std::string path, std::string boot_id = "/proc/sys/kernel/random/boot_id");
+  explicit WedgeNote(std::string path, const std::string& boot_id = kBootIdFile);
 
   Wedges Read() const;
   absl::Status Write(const Wedges& wedges) const;
