@@ -45,6 +45,7 @@ TEST(ShareTest, nodes_are_cut_by_replicas_and_by_video_memory) {
       {{.replicas = 8, .video_memory_bytes = 300}, 1000, 3},
       {{.replicas = 8, .video_memory_bytes = 300, .overcommit = true}, 1000, 8},
       {{.video_memory_bytes = 300}, 0, 1},
+      {{.replicas = 8, .video_memory_bytes = 300}, 0, 8},
       {{.video_memory_bytes = 2000}, 1000, 0},
       {{.video_memory_bytes = 1}, 1'000'000, kMaxReplicas},
   };
