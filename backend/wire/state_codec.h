@@ -112,8 +112,10 @@ class StateDecoder {
   void Optional(std::optional<T>& value, Function content) {
     bool there = false;
     Flags(there);
-    value.reset();
-    if (there) content(value.emplace());
+    if (!there) return value.reset();
+    T made{};
+    content(made);
+    value = std::move(made);
   }
 
   bool ok() const { return ok_; }
