@@ -155,6 +155,19 @@ int Print(const Arguments& arguments) {
   return -1;
 }
 
+// Logs each line of `text`, several of which may have come together; whether one tells the end.
+bool LogLines(char* text, const char* path) {
+  bool ended = false;
+  while (*text != '\0') {
+    char* rest = text + std::strcspn(text, "\n");
+    if (*rest != '\0') *rest++ = '\0';
+    ended = ended || StartsWith(text, rendercar::sidecar::kShimEnded);
+    Log(path, "sidecar: ", text);
+    text = rest;
+  }
+  return ended;
+}
+
 // Until the sidecar closes the connection; whether the backend ran and ended by itself.
 bool WaitForEnd(int sidecar, const char* path) {
   char text[512];
@@ -164,9 +177,7 @@ bool WaitForEnd(int sidecar, const char* path) {
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return ended;
     text[got] = '\0';
-    text[std::strcspn(text, "\n")] = '\0';
-    ended = ended || StartsWith(text, rendercar::sidecar::kShimEnded);
-    Log(path, "sidecar: ", text);
+    if (LogLines(text, path)) ended = true;
   }
 }
 

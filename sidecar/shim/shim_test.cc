@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
@@ -13,6 +14,7 @@
 
 #include "common/epoll_loop.h"
 #include "common/temp_dir.h"
+#include "sidecar/shim/shim_protocol.h"
 #include "sidecar/shim/shim_server.h"
 
 namespace rendercar::sidecar {
@@ -118,15 +120,20 @@ TEST_F(ShimTest, a_render_node_of_libvirts_is_left_to_the_sidecar) {
   EXPECT_THAT(Read("log"), HasSubstr("not /dev/dri/renderD7"));
 }
 
-TEST_F(ShimTest, a_killed_shim_takes_its_backend_along) {
+// libvirt ends its helpers with SIGTERM, and with SIGKILL if that was not enough.
+class ShimEndTest : public ShimTest, public ::testing::WithParamInterface<int> {};
+
+TEST_P(ShimEndTest, a_killed_shim_takes_its_backend_along) {
   Serve("exec sleep 1000");
   Subprocess shim = Spawn({});
   RunUntil([&] { return !Read("argv").empty(); });
-  shim.Signal(SIGTERM);
+  shim.Signal(GetParam());
   char byte = 0;
   RunUntil([&] { return ::recv(qemu_.get(), &byte, 1, MSG_DONTWAIT) == 0; });
   ASSERT_TRUE(shim.Wait(seconds(10)).has_value());
 }
+
+INSTANTIATE_TEST_SUITE_P(OfLibvirt, ShimEndTest, ::testing::Values(SIGTERM, SIGKILL));
 
 TEST_F(ShimTest, a_second_vm_on_the_only_share_is_refused_in_the_log) {
   Serve("exec sleep 1000");
@@ -152,9 +159,39 @@ TEST_F(ShimTest, without_a_sidecar_the_log_says_so) {
   EXPECT_THAT(Read("log"), HasSubstr("is rendercar-sidecar running with --shim-socket there?"));
 }
 
+// As when the backend ends before the shim had time to read that it started.
+TEST_F(ShimTest, two_answers_that_come_together_are_two) {
+  auto listener = UnixListener::Listen(dir_ / "shim.sock");
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  Subprocess shim = Spawn({});
+  absl::StatusOr<UniqueFd> client;
+  RunUntil([&] { return (client = listener->Accept()).ok(); });
+  std::array<std::byte, sizeof(ShimGreeting)> greeting{};
+  ASSERT_TRUE(ReceiveWithFds(client->get(), greeting, 1, MSG_WAITALL).ok());
+  constexpr char kAnswers[] = "started\nended: exited with code 0\n";
+  ASSERT_EQ(::write(client->get(), kAnswers, sizeof(kAnswers) - 1),
+            static_cast<ssize_t>(sizeof(kAnswers) - 1));
+  client->Reset();
+  const auto end = shim.Wait(seconds(30));
+  ASSERT_TRUE(end.has_value());
+  EXPECT_TRUE(end->clean()) << end->ToString();
+  EXPECT_THAT(Read("log"), HasSubstr("sidecar: ended: exited with code 0"));
+}
+
 TEST_F(ShimTest, a_wrong_argument_is_told) {
   Subprocess shim = Spawn({"--frobnicate"});
   EXPECT_EQ(shim.Wait(seconds(10))->code, 64);
+}
+
+// libvirt would look for a render node in its own container then, and start no VM without one.
+TEST_F(ShimTest, its_capabilities_leave_out_the_render_node) {
+  auto shim = Subprocess::Start(
+      {.argv = {"/bin/sh", "-c",
+                "exec " RENDERCAR_BIN_DIR "/rendercar-shim --print-capabilities > " +
+                    (dir_ / "features")}});
+  ASSERT_TRUE(shim.ok()) << shim.status();
+  EXPECT_TRUE(shim->Wait(seconds(30))->clean());
+  EXPECT_EQ(Read("features"), "{\"type\": \"gpu\", \"features\": [\"virgl\"]}\n");
 }
 
 TEST_F(ShimTest, help_and_version_end_well) {
