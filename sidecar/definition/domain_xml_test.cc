@@ -199,6 +199,21 @@ TEST(DomainXmlTest, managed_video_names_the_render_node_and_the_shim_does_not) {
   EXPECT_THAT(Mutate("<domain/>", Gpu0(), DomainStyle::kShimVideo), Not(HasSubstr("rendernode")));
 }
 
+TEST(DomainXmlTest, managed_video_in_software_names_no_render_node) {
+  DeviceDescription description = Gpu0();
+  description.render_node = "software";
+  const std::string video = Mutate("<domain/>", description, DomainStyle::kManagedVideo);
+  EXPECT_THAT(video, HasSubstr("<acceleration accel3d=\"yes\"/>"));
+}
+
+// libvirt validates shared memory for disks, networks and file systems, for a video it does not.
+TEST(DomainXmlTest, videos_get_shared_memory_too) {
+  for (const auto style : {DomainStyle::kManagedVideo, DomainStyle::kShimVideo}) {
+    EXPECT_THAT(Mutate("<domain/>", Gpu0(), style),
+                HasSubstr("<source type=\"memfd\"/><access mode=\"shared\"/>"));
+  }
+}
+
 TEST(DomainXmlTest, two_dimensions_leave_acceleration_out) {
   DeviceDescription description = Gpu0();
   description.virgl = false;

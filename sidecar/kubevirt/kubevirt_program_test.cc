@@ -96,11 +96,12 @@ class KubevirtProgramTest : public ::testing::Test {
     return response.domainxml();
   }
   static grpc::Status Mutate(const std::string& socket, const std::string& vmi,
-                             const std::string& invocation, std::string& domain) {
+                             const std::string& invocation, std::string& domain,
+                             const std::string& type = "libvirt") {
     grpc::ClientContext context;
     plugins::MutateDomainRequest request;
     plugins::MutateDomainResponse response;
-    request.set_domain_type("libvirt");
+    request.set_domain_type(type);
     request.set_domain(domain);
     request.set_vmi(vmi);
     request.mutable_sidecar_context()->set_invocation_context(invocation);
@@ -160,10 +161,12 @@ TEST_F(KubevirtProgramTest, older_versions_answer_too) {
   hooks::v1alpha2::PreCloudInitIsoParams params2;
   hooks::v1alpha2::PreCloudInitIsoResult result2;
   params2.set_cloudinitdata("{\"a\":1}");
+  params2.set_cloudinitnocloudsource("{\"b\":2}");
   EXPECT_TRUE(hooks::v1alpha2::Callbacks::NewStub(Dial(socket))
                   ->PreCloudInitIso(&second, params2, &result2)
                   .ok());
   EXPECT_EQ(result2.cloudinitdata(), "{\"a\":1}");
+  EXPECT_EQ(result2.cloudinitnocloudsource(), "{\"b\":2}");
 }
 
 TEST_F(KubevirtProgramTest, shutdown_ends_the_sidecar_and_leaves_nothing) {
@@ -198,14 +201,17 @@ TEST_F(KubevirtProgramTest, a_container_that_was_killed_starts_again_in_the_same
   EXPECT_EQ(Define(HookSocket(), Fixture("headless.domain.xml"), vmi), once);
 }
 
-TEST_F(KubevirtProgramTest, the_plugin_gives_a_migration_target_the_same_bytes) {
+TEST_F(KubevirtProgramTest, the_plugin_gives_both_sides_of_a_migration_the_same_bytes) {
   Start("plugin");
   const std::string socket = PluginSocket();
   const std::string vmi = Fixture("annotated.vmi.json");
   std::string boot = Fixture("annotated.domain.xml");
+  std::string source = boot;
   std::string target = boot;
   ASSERT_TRUE(Mutate(socket, vmi, "Boot", boot).ok());
+  ASSERT_TRUE(Mutate(socket, vmi, "MigrationSource", source).ok());
   ASSERT_TRUE(Mutate(socket, vmi, "MigrationTarget", target).ok());
+  EXPECT_EQ(boot, source);
   EXPECT_EQ(boot, target);
   EXPECT_THAT(boot, HasSubstr("path=" + (dir_ / "plugin/gpu0.sock\"")));
   sidecar_.Signal(SIGTERM);
@@ -221,6 +227,21 @@ TEST_F(KubevirtProgramTest, what_cannot_be_is_refused_in_words) {
              domain);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
   EXPECT_THAT(status.error_message(), HasSubstr("impossible beside VNC"));
+}
+
+TEST_F(KubevirtProgramTest, the_plugins_socket_is_no_link_and_comes_after_the_backends) {
+  Start("plugin");
+  EXPECT_TRUE(std::filesystem::is_socket(std::filesystem::symlink_status(PluginSocket())));
+  EXPECT_TRUE(IsListening(dir_ / "plugin/gpu0.sock")) << "the backend listens before that";
+}
+
+TEST_F(KubevirtProgramTest, a_domain_that_is_not_libvirts_is_refused) {
+  Start("plugin");
+  const std::string socket = PluginSocket();
+  std::string domain = Fixture("annotated.domain.xml");
+  const auto status = Mutate(socket, "{}", "Boot", domain, "cloud-hypervisor");
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("'cloud-hypervisor'"));
 }
 
 TEST_F(KubevirtProgramTest, migration_is_refused_before_it_begins) {

@@ -93,6 +93,37 @@ TEST_F(JsonDirsTest, what_breaks_libvirt_is_told) {
   EXPECT_THAT(JsonProblem(R"({"type":"gpu2","binary":"/a"})"), HasSubstr("\"gpu2\""));
 }
 
+TEST_F(JsonDirsTest, every_type_of_the_schema_counts) {
+  for (const char* type : {"9p", "balloon", "block", "caif", "console", "crypto", "gpu", "input",
+                           "net", "rng", "rpmsg", "fs", "scsi", "rproc-serial", "vsock"})
+    EXPECT_EQ(JsonProblem(std::string(R"({"binary":"/a","type":")") + type + "\"}"), "") << type;
+}
+
+TEST_F(JsonDirsTest, a_file_of_more_than_1_mib_breaks_libvirt) {
+  const std::string gpu = Gpu("/a");
+  Write("usr/50-fits.json", gpu + std::string((1 << 20) - gpu.size(), ' '));
+  Write("usr/60-large.json", gpu + std::string((1 << 20) - gpu.size() + 1, ' '));
+  const auto files = List();
+  ASSERT_EQ(files.size(), 2U);
+  EXPECT_EQ(files[0].state, JsonState::kActive);
+  EXPECT_EQ(files[1].state, JsonState::kBroken);
+}
+
+TEST_F(JsonDirsTest, only_a_session_daemon_looks_at_its_users_directory_and_does_so_last) {
+  const auto home = [](const char* name) {
+    return std::string(name) == "HOME" ? "/home/u" : nullptr;
+  };
+  const auto both = [](const char* name) {
+    return std::string(name) == "HOME" ? "/home/u" : "/xdg";
+  };
+  EXPECT_THAT(JsonDirs(both, /*session=*/false),
+              ElementsAre("/usr/share/qemu/vhost-user", "/etc/qemu/vhost-user"));
+  EXPECT_THAT(JsonDirs(home, /*session=*/true),
+              ElementsAre("/usr/share/qemu/vhost-user", "/etc/qemu/vhost-user",
+                          "/home/u/.config/qemu/vhost-user"));
+  EXPECT_EQ(JsonDirs(both, /*session=*/true).back(), "/xdg/qemu/vhost-user");
+}
+
 TEST_F(JsonDirsTest, our_tag_is_seen) {
   Write("usr/a.json", R"({"type":"gpu","binary":"/a","tags":["rendercar"]})");
   EXPECT_TRUE(List()[0].ours);
@@ -103,6 +134,12 @@ TEST_F(JsonDirsTest, a_helper_tells_its_features) {
       ProbeHelper(Program(R"(echo '{"type":"gpu","features":["virgl","render-node"]}')"));
   ASSERT_TRUE(features.ok()) << features.status();
   EXPECT_THAT(*features, ElementsAre("virgl", "render-node"));
+}
+
+TEST_F(JsonDirsTest, features_that_nobody_knows_do_no_harm) {
+  const auto features = ProbeHelper(Program(R"(echo '{"features":["teleport",7,"virgl"]}')"));
+  ASSERT_TRUE(features.ok()) << features.status();
+  EXPECT_THAT(*features, ElementsAre("teleport", "virgl"));
 }
 
 TEST_F(JsonDirsTest, a_helper_that_libvirt_would_refuse_is_told_why) {

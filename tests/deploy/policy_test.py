@@ -90,6 +90,13 @@ class InjectionTest(unittest.TestCase):
         self.assertEqual(resources["requests"]["rendercar.dev/render"], "1")
         self.assertNotIn("resources", {key: value for key, value in pod["spec"]["containers"][0].items() if value})
 
+    def test_equal_requests_and_limits_keep_a_guaranteed_pod_guaranteed(self):
+        equal = {"cpu": "1", "memory": "1Gi"}
+        sidecar = self.sidecar(self.admit(launcher_pod(**{"class": "small"}), "--set-json",
+                                          f"classDefaults.resources={json.dumps({'requests': equal, 'limits': equal})}"))
+        self.assertEqual(sidecar["resources"]["requests"], sidecar["resources"]["limits"])
+        self.assertEqual(sidecar["resources"]["limits"], {**equal, "rendercar.dev/render": "1"})
+
     def test_the_sidecar_is_confined(self):
         sidecar = self.sidecar(self.admit(launcher_pod(**{"class": "small"})))
         self.assertEqual(sidecar["securityContext"], {

@@ -70,8 +70,26 @@ class ProgramsTest(unittest.TestCase):
         source = (tools.ROOT / "sidecar/kubevirt/place.h").read_text()
         directory = re.search(r'kPluginDir\[\] = "(.*?)"', source).group(1)
         (plugin,) = by_kind(default_objects(), "Plugin")
-        self.assertEqual(plugin["spec"]["domainHooks"][0]["sidecar"]["socketPath"], directory + "/hook.sock")
+        socket = plugin["spec"]["domainHooks"][0]["sidecar"]["socketPath"]
+        self.assertEqual(socket, directory + "/hook.sock")
+        # KubeVirt takes no socket outside the directory of the plugin's own name, and none of more than 107 bytes.
+        self.assertTrue(socket.startswith(f"/var/run/kubevirt-plugin/{plugin['metadata']['name']}/"))
+        self.assertLess(len(socket), 108)
         self.assertIn(f"--socket-dir={directory}", injected_arguments())
+
+    def test_kubevirt_asks_the_agent_where_it_serves_the_node_hook(self):
+        (plugin,) = by_kind(default_objects(), "Plugin")
+        (hook,) = plugin["spec"]["nodeHooks"]
+        self.assertIn(f"--kubevirt-node-hook={hook['socket']}", self.agent()["args"])
+        self.assertEqual(hook["permittedHooks"], ["PreMigrationSource"])
+        self.assertTrue(hook["socket"].startswith("/var/run/kubevirt/plugins/"))
+
+    def test_the_sidecar_knows_the_flags_of_the_hook_annotation(self):
+        (machine,) = tools.as_objects((tools.ROOT / "deploy/k8s/kubevirt/examples/hook-annotation.yaml").read_text())
+        (hook,) = json.loads(machine["spec"]["template"]["metadata"]["annotations"]["hooks.kubevirt.io/hookSidecars"])
+        # KubeVirt knows these members alone: no environment, resources, ports, probes or volumes.
+        self.assertLessEqual(set(hook), {"image", "imagePullPolicy", "command", "args", "configMap", "pvc"})
+        self.assertLessEqual(names(hook["args"]), flags_of("rendercar-sidecar"))
 
     def test_the_device_that_the_plugin_adds_is_the_one_that_the_sidecar_defines(self):
         (plugin,) = by_kind(default_objects("--set", "kubevirt.plugin.hook=cel"), "Plugin")
