@@ -21,8 +21,9 @@ constexpr char kFooter[] =
     "  qemu-system-x86_64 -m 2G $(rendercarctl define gpu0 --guest-memory=2GiB) ...\n"
     "  rendercarctl sessions delete gpu0\n"
     "\n"
-    "Exit codes: 0 done; 64 wrong flag or value; 69 no sidecar, session or share;\n"
-    "71 every share is used; 73 it exists already, or is in use; 77 no permission.";
+    "Exit codes: 0 done; 64 wrong flag or value; 69 no sidecar, session, share or\n"
+    "answer in time; 70 a bug; 71 every share is used; 73 it exists already, is in\n"
+    "use, or cannot be done now; 76 this server cannot do it; 77 no permission.";
 
 }  // namespace
 

@@ -11,6 +11,8 @@
 #include <ctime>
 #include <map>
 
+#include "operator-api/cli/terminal.h"
+
 namespace rendercar::ctl {
 namespace {
 
@@ -76,7 +78,7 @@ void PrintSession(const Arguments& arguments, const api::Session& session) {
 
 absl::Status ListSessions(Client& client, const Arguments& arguments) {
   RC_ASSIGN_OR_RETURN(const auto list, client.ListSessions(arguments.filter));
-  Print(arguments, list, [&] { return SessionTable(list, std::time(nullptr)); });
+  Print(arguments, list, [&] { return SessionTable(list, std::time(nullptr), Columns()); });
   return absl::OkStatus();
 }
 
@@ -206,7 +208,8 @@ void AddCreate(CLI::App& sessions, Arguments& arguments, Command& chosen) {
   create->add_option("--heads", arguments.heads, "Number of screens [1]")->option_text("N");
   create
       ->add_option("--video-memory", arguments.video_memory_bytes,
-                   "Most bytes of video memory [the share's limit]")
+                   "Most bytes of video memory, for example 512MiB [the share's limit]")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
       ->option_text("BYTES");
   create->add_flag("--no-3d", arguments.no_3d, "2D only");
 }

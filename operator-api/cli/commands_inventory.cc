@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "operator-api/cli/commands.h"
+#include "operator-api/cli/terminal.h"
 
 namespace rendercar::ctl {
 namespace {
@@ -18,7 +19,7 @@ absl::Status ListNodes(Client& client, const Arguments& arguments) {
 
 absl::Status ListShares(Client& client, const Arguments& arguments) {
   RC_ASSIGN_OR_RETURN(const auto shares, client.ListShares());
-  Print(arguments, shares, [&] { return ShareTable(shares); });
+  Print(arguments, shares, [&] { return ShareTable(shares, Columns()); });
   return absl::OkStatus();
 }
 

@@ -44,7 +44,7 @@ class LiveTable {
   std::string Text() const {
     api::ListSessionsResponse list;
     for (const auto& [name, session] : sessions_) *list.add_sessions() = session;
-    return SessionTable(list, std::time(nullptr)) + "\n" + last_;
+    return SessionTable(list, std::time(nullptr), Columns()) + "\n" + last_;
   }
 
  private:
@@ -86,9 +86,9 @@ absl::Status Top(Client& client, const Arguments& arguments) {
     RC_ASSIGN_OR_RETURN(auto now, client.ListSessions(arguments.filter));
     const auto screen = arguments.output == OutputFormat::kTable ? Screen() : std::nullopt;
     if (screen) {
-      Redraw(TopTable(before, now), *screen);
+      Redraw(TopTable(before, now, screen->columns), *screen);
     } else {
-      Print(arguments, now, [&] { return TopTable(before, now); });
+      Print(arguments, now, [&] { return TopTable(before, now, Columns()); });
       std::fflush(stdout);
     }
     before = std::move(now);

@@ -127,21 +127,6 @@ void Emit(YAML::Emitter& out, const nlohmann::ordered_json& json) {
 
 }  // namespace
 
-std::string Table(const Rows& rows) {
-  std::vector<size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string text;
-  for (const auto& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
-    text += std::string(absl::StripTrailingAsciiWhitespace(line)) + "\n";
-  }
-  return text;
-}
-
 std::string ToJson(const google::protobuf::Message& message) {
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = true;
@@ -165,7 +150,8 @@ std::string Age(int64_t seconds) {
   return absl::StrCat(seconds / 86400, "d");
 }
 
-std::string SessionTable(const api::ListSessionsResponse& list, int64_t now_seconds) {
+std::string SessionTable(const api::ListSessionsResponse& list, int64_t now_seconds,
+                         size_t columns) {
   if (list.sessions().empty())
     return "No sessions; create one with: rendercarctl sessions create NAME\n";
   Rows rows{{"NAME", "STATE", "SHARE", "NODE", "VM", "RESTARTS", "AGE"}};
@@ -175,7 +161,7 @@ std::string SessionTable(const api::ListSessionsResponse& list, int64_t now_seco
                     absl::StrCat(session.backend_restarts()),
                     SecondsAgo(session.create_time(), now_seconds)});
   }
-  return Table(rows);
+  return Table(rows, columns);
 }
 
 std::string SessionDetails(const api::Session& session, int64_t now_seconds) {
@@ -213,7 +199,7 @@ std::string RenderNodeTable(const api::ListRenderNodesResponse& list) {
   return Table(rows);
 }
 
-std::string ShareTable(const api::ListSharesResponse& list) {
+std::string ShareTable(const api::ListSharesResponse& list, size_t columns) {
   if (list.shares().empty()) return "No shares.\n";
   Rows rows{{"SHARE", "NODE", "MEMORY", "HEALTH", "POD", "SESSION"}};
   for (const api::Share& share : list.shares()) {
@@ -224,7 +210,7 @@ std::string ShareTable(const api::ListSharesResponse& list) {
                         : absl::StrCat(share.owner().namespace_(), "/", share.owner().pod()),
                     share.session().empty() ? "-" : LastPart(share.session())});
   }
-  return Table(rows);
+  return Table(rows, columns);
 }
 
 std::string ChangeLine(const api::WatchSessionsResponse& change, const std::string& clock) {
@@ -241,8 +227,8 @@ std::string ChangeLine(const api::WatchSessionsResponse& change, const std::stri
   return std::string(absl::StripTrailingAsciiWhitespace(line)) + "\n";
 }
 
-std::string TopTable(const api::ListSessionsResponse& before,
-                     const api::ListSessionsResponse& now) {
+std::string TopTable(const api::ListSessionsResponse& before, const api::ListSessionsResponse& now,
+                     size_t columns) {
   std::map<std::string, const api::SessionUsage*> earlier;
   for (const api::Session& session : before.sessions()) earlier[session.name()] = &session.usage();
   std::vector<std::pair<double, std::vector<std::string>>> rows;
@@ -255,7 +241,7 @@ std::string TopTable(const api::ListSessionsResponse& before,
                    [](const auto& a, const auto& b) { return a.first > b.first; });
   Rows table{{"SESSION", "POD", "CMD/S", "FRAME/S", "MB/S", "FENCE ms", "MEMORY", "CTX", "3D"}};
   for (auto& row : rows) table.push_back(std::move(row.second));
-  return table.size() == 1 ? "No sessions.\n" : Table(table);
+  return table.size() == 1 ? "No sessions.\n" : Table(table, columns);
 }
 
 std::string InfoDetails(const api::ServerInfo& info) {

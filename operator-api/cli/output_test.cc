@@ -32,6 +32,21 @@ TEST(OutputTest, the_session_table_fits_80_columns) {
             "gpu0  backing-off  0000-03-00.0-2  renderD128  no  12        7h\n");
 }
 
+TEST(OutputTest, tables_of_long_names_lose_their_middle_where_a_terminal_is_narrow) {
+  api::Session session = Gpu0();
+  session.set_name("shares/0000-03-00.0-2/sessions/gpu0");
+  session.mutable_owner()->set_namespace_("team-a");
+  session.mutable_owner()->set_pod("virt-launcher-desktop-x7k2p");
+  api::ListSessionsResponse list;
+  *list.add_sessions() = session;
+  EXPECT_EQ(TopTable({}, list, 80),
+            "SESSION         POD              CMD/S  FRAME/S  MB/S  FENCE ms  MEMORY  CTX  3D\n"
+            "0000-03~2/gpu0  team-a/~p-x7k2p  0      0        0.0   0.00      0M      0    -\n");
+  EXPECT_THAT(TopTable({}, list), HasSubstr("team-a/virt-launcher-desktop-x7k2p"));
+  EXPECT_EQ(Table({{"12345678", "12345678"}}, 4), "12345678  12345678\n");
+  EXPECT_EQ(Table({}, 4), "");
+}
+
 TEST(OutputTest, no_sessions_says_how_to_make_one) {
   EXPECT_THAT(SessionTable({}, 0), HasSubstr("rendercarctl sessions create NAME"));
 }

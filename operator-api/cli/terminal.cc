@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "operator-api/cli/table.h"
+
 namespace rendercar::ctl {
 namespace {
 
@@ -42,6 +44,13 @@ std::optional<ScreenSize> Screen() {
   if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0)
     return ScreenSize();
   return ScreenSize{size.ws_col, size.ws_row};
+}
+
+size_t Columns() {
+  winsize size{};
+  const bool known = ::isatty(STDOUT_FILENO) != 0 &&
+                     ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col != 0;
+  return known ? size.ws_col : kNoLimit;
 }
 
 std::string Fit(const std::string& text, const ScreenSize& size) {

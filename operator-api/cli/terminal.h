@@ -17,6 +17,9 @@ struct ScreenSize {
 // cursor.
 std::optional<ScreenSize> Screen();
 
+// Columns of the terminal behind stdout, also of one that is dumb; no limit where it is none.
+size_t Columns();
+
 // `text` as far as it fits, from the top left; the last row says how many more there are.
 std::string Fit(const std::string& text, const ScreenSize& size);
 
