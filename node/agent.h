@@ -55,6 +55,8 @@ class Agent {
   const std::shared_ptr<ShareUserBook>& users() const { return users_; }
   // The nodes as they were last seen; may be read from any thread.
   const std::shared_ptr<NodeBook>& nodes() const { return nodes_; }
+  // What 3D they give, where it was probed; may be read from any thread.
+  const std::shared_ptr<ProbeBook>& probes() const { return capsets_.found(); }
 
  private:
   absl::Status MakePlugins();

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace rendercar::node {
@@ -24,7 +25,21 @@ void CapsetBook::Update(const std::vector<RenderNode>& nodes) {
   std::set<std::string> present;
   for (const RenderNode& node : nodes_) present.insert(KeyOf(node));
   std::erase_if(known_, [&](const std::string& key) { return present.count(key) == 0; });
+  const auto gone = [&](const auto& result) {
+    return std::none_of(nodes_.begin(), nodes_.end(),
+                        [&](const RenderNode& node) { return node.id == result.first; });
+  };
+  if (std::erase_if(results_, gone) != 0) found_->Set(results_);
   ProbeNext();
+}
+
+void CapsetBook::Keep(const RenderNode& node, const absl::StatusOr<ProbeResult>& result) {
+  if (result.ok()) {
+    results_[node.id] = *result;
+  } else {
+    results_.erase(node.id);
+  }
+  found_->Set(results_);
 }
 
 void CapsetBook::ProbeNext() {
@@ -34,6 +49,7 @@ void CapsetBook::ProbeNext() {
     probe_ = std::make_unique<CapsetProbe>(loop_, program_, node,
                                            [this, node](const absl::StatusOr<ProbeResult>& result) {
                                              probe_.reset();
+                                             Keep(node, result);
                                              report_.Probed(node, result);
                                              ProbeNext();
                                            });

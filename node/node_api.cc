@@ -77,6 +77,19 @@ absl::StatusOr<Addressed<Request>> Address(Request request) {
   return Addressed<Request>{std::move(place), std::move(request)};
 }
 
+// virglrenderer's words; a number where it has newer ones.
+std::string CapsetName(uint32_t id) {
+  static const auto* names = new std::map<uint32_t, std::string>{
+      {1, "virgl"}, {2, "virgl2"}, {3, "gfxstream"}, {4, "venus"}, {5, "cross-domain"}, {6, "drm"}};
+  const auto found = names->find(id);
+  return found == names->end() ? std::to_string(id) : found->second;
+}
+
+void AddProbe(const ProbeResult& result, v1::RenderNode& proto) {
+  proto.set_gl_renderer(result.gl_renderer);
+  for (const uint32_t id : result.capsets) proto.add_capsets(CapsetName(id));
+}
+
 std::string NodeName() {
   const char* name = std::getenv("NODE_NAME");
   return name == nullptr ? "" : name;
@@ -90,7 +103,8 @@ NodeApi::NodeApi(EventLoop& loop, Agent& agent, std::string session_root,
       agent_(agent),
       session_root_(std::move(session_root)),
       metrics_address_(std::move(metrics_address)),
-      users_(agent.users()) {}
+      users_(agent.users()),
+      probes_(agent.probes()) {}
 
 // Directories of shares that nobody has are of the dead, as far as the kubelet tells.
 std::vector<SessionDirs::Current> NodeApi::Directories() const {
@@ -234,9 +248,20 @@ absl::StatusOr<std::vector<v1::Share>> NodeApi::Shares(Deadline deadline) {
   return shares;
 }
 
+std::set<std::string> NodeApi::UsedShares(Deadline deadline) {
+  std::set<std::string> used;
+  if (const auto users = users_->Get(); users != nullptr) {
+    for (const auto& [share, user] : *users) used.insert(share);
+  } else if (const auto sessions = List(deadline); sessions.ok()) {
+    for (const v1::Session& session : *sessions) used.insert(session.share());
+  }
+  return used;
+}
+
 absl::StatusOr<std::vector<v1::RenderNode>> NodeApi::RenderNodes(Deadline deadline) {
   RC_ASSIGN_OR_RETURN(const auto offered, OffersOf(loop_, agent_, deadline));
-  const auto users = users_->Get();
+  const std::set<std::string> used = UsedShares(deadline);
+  const auto probes = probes_->Get();
   std::vector<v1::RenderNode> nodes;
   for (const Offered& each : offered) {
     const size_t first = nodes.size();
@@ -250,10 +275,14 @@ absl::StatusOr<std::vector<v1::RenderNode>> NodeApi::RenderNodes(Deadline deadli
       proto.set_healthy(node.healthy());
       proto.set_problem(node.problem);
       proto.set_shares(static_cast<int>(each.table.CountOf(i)));
+      if (probes != nullptr) {
+        if (const auto found = probes->find(node.id); found != probes->end())
+          AddProbe(found->second, proto);
+      }
       nodes.push_back(std::move(proto));
     }
     for (const Share& share : each.table.shares()) {
-      if (users == nullptr || users->count(share.id) == 0) continue;
+      if (used.count(share.id) == 0) continue;
       v1::RenderNode& node = nodes[first + share.node_index];
       node.set_used_shares(node.used_shares() + 1);
     }

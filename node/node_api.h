@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,8 @@ class NodeApi final : public api_service::SessionApi, public api_service::Invent
   using Stub = v1::SessionService::Stub;
 
   std::vector<SessionDirs::Current> Directories() const;
+  // Shares that a pod has as the kubelet tells, or where it tells nothing, that have a session.
+  std::set<std::string> UsedShares(Deadline deadline);
   absl::StatusOr<std::unique_ptr<Stub>> SidecarOf(const SessionPlace& place) const;
   void SetOwner(const std::string& share, v1::Session& session) const;
   // Whose session a sidecar's answer is, in this node's words.
@@ -60,6 +63,7 @@ class NodeApi final : public api_service::SessionApi, public api_service::Invent
   const std::string session_root_;
   const std::string metrics_address_;
   const std::shared_ptr<const ShareUserBook> users_;
+  const std::shared_ptr<const ProbeBook> probes_;
 };
 
 }  // namespace rendercar::node

@@ -32,15 +32,6 @@ bool Holds(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-std::vector<std::string> NamesOf(const grpc::AuthContext& peer) {
-  std::vector<std::string> names;
-  for (const char* property : kNames) {
-    for (const grpc::string_ref& value : peer.FindPropertyValues(property))
-      names.emplace_back(value.data(), value.size());
-  }
-  return names;
-}
-
 // Refuses certificates whose name has no role, for every service; what a role may do is looked at
 // by the services.
 class NameCheck final : public grpc::AuthMetadataProcessor {
@@ -83,6 +74,15 @@ std::shared_ptr<grpc::ServerCredentials> Credentials(const TlsGrpcServer::Option
 }
 
 }  // namespace
+
+std::vector<std::string> NamesOf(const grpc::AuthContext& peer) {
+  std::vector<std::string> names;
+  for (const char* property : kNames) {
+    for (const grpc::string_ref& value : peer.FindPropertyValues(property))
+      names.emplace_back(value.data(), value.size());
+  }
+  return names;
+}
 
 Role RolePolicy::RoleOf(const grpc::AuthContext* peer) const {
   if (peer == nullptr ||

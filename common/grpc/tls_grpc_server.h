@@ -27,6 +27,9 @@ struct RolePolicy {
   Role RoleOf(const grpc::AuthContext* peer) const;
 };
 
+// What a client's certificate calls it, the most telling name first; empty without TLS.
+std::vector<std::string> NamesOf(const grpc::AuthContext& peer);
+
 class TlsGrpcServer {
  public:
   struct Options {

@@ -1,13 +1,14 @@
-// Filters, pages, request ids, watches and error details, over a server made of a list.
+// Filters, pages, masks, request ids, deadlines and error details, over a server made of a list.
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/server_builder.h>
 #include <gtest/gtest.h>
-
-#include <future>
 
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "operator-api/service/api_error.h"
+#include "operator-api/service/fake_sessions.h"
 #include "operator-api/service/request_cache.h"
 #include "operator-api/service/services.h"
 #include "operator-api/service/session_filter.h"
@@ -18,69 +19,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using Change = v1::WatchSessionsResponse;
-
-v1::Session Named(const std::string& name) {
-  v1::Session session;
-  session.set_name("sessions/" + name);
-  session.set_state(v1::Session::STATE_READY);
-  session.set_share("share-" + name);
-  return session;
-}
-
-class FakeSessions : public SessionApi {
- public:
-  absl::StatusOr<std::vector<v1::Session>> List(Deadline) override {
-    const std::lock_guard lock(mutex_);
-    std::vector<v1::Session> all;
-    for (const auto& [name, session] : sessions_) all.push_back(session);
-    return all;
-  }
-  absl::StatusOr<v1::Session> Get(const std::string& name, Deadline) override {
-    return WithReason(absl::NotFoundError("no session"), "SESSION_NOT_FOUND", {{"session", name}});
-  }
-  absl::StatusOr<v1::Session> Create(const v1::CreateSessionRequest& request, Deadline) override {
-    ++creations;
-    Put(Named(request.session_id()));
-    return Named(request.session_id());
-  }
-  absl::Status Delete(const v1::DeleteSessionRequest&, Deadline) override {
-    return absl::UnavailableError("not now");
-  }
-  absl::StatusOr<v1::Session> Update(const v1::UpdateSessionRequest&, Deadline) override {
-    return BadField("update_mask", "is empty");
-  }
-  absl::StatusOr<v1::Session> RestartRenderer(const v1::RestartRendererRequest&,
-                                              Deadline) override {
-    return Named("a");
-  }
-  absl::StatusOr<v1::Session> Upgrade(const v1::UpgradeSessionRequest&, Deadline) override {
-    ++upgrades;
-    return Named("a");
-  }
-  absl::StatusOr<v1::DeviceDefinition> Define(const v1::GetDeviceDefinitionRequest&,
-                                              Deadline) override {
-    return v1::DeviceDefinition();
-  }
-  absl::StatusOr<Screenshot> Capture(const v1::CaptureScreenshotRequest&, Deadline) override {
-    return absl::FailedPreconditionError("nothing is shown");
-  }
-
-  void Put(const v1::Session& session) {
-    const std::lock_guard lock(mutex_);
-    sessions_[session.name()] = session;
-  }
-  void Remove(const std::string& name) {
-    const std::lock_guard lock(mutex_);
-    sessions_.erase("sessions/" + name);
-  }
-  int creations = 0;
-  int upgrades = 0;
-
- private:
-  std::mutex mutex_;
-  std::map<std::string, v1::Session> sessions_;
-};
 
 google::rpc::Status Details(const grpc::Status& status) {
   google::rpc::Status details;
@@ -158,6 +96,53 @@ TEST_F(ServiceTest, a_negative_page_is_refused) {
   v1::ListSessionsResponse page;
   EXPECT_EQ(service_.ListSessions(&context_, &request, &page).error_code(),
             grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(ServiceTest, a_mask_leaves_what_it_names_and_refuses_what_there_is_not) {
+  v1::Session used = Named("a");
+  used.mutable_usage()->set_commands(5);
+  used.mutable_usage()->set_frames(6);
+  sessions_.Put(used);
+  v1::ListSessionsRequest request;
+  request.mutable_read_mask()->add_paths("usage.frames");
+  v1::ListSessionsResponse list;
+  ASSERT_TRUE(service_.ListSessions(&context_, &request, &list).ok());
+  v1::Session expected;
+  expected.mutable_usage()->set_frames(6);
+  EXPECT_EQ(list.sessions(0).SerializeAsString(), expected.SerializeAsString());
+  request.mutable_read_mask()->add_paths("colour");
+  EXPECT_EQ(ReasonOf(FromGrpcStatus(service_.ListSessions(&context_, &request, &list))),
+            "FIELD_INVALID");
+}
+
+TEST_F(ServiceTest, a_mask_that_leaves_no_names_still_has_pages) {
+  for (const char* name : {"a", "b", "c"}) sessions_.Put(Named(name));
+  v1::ListSessionsRequest request;
+  request.set_page_size(2);
+  request.mutable_read_mask()->add_paths("share");
+  v1::ListSessionsResponse page;
+  ASSERT_TRUE(service_.ListSessions(&context_, &request, &page).ok());
+  EXPECT_EQ(page.next_page_token(), "sessions/b");
+  EXPECT_EQ(page.sessions(1).name(), "");
+}
+
+TEST_F(ServiceTest, the_clients_deadline_is_kept_and_there_is_one_without_it) {
+  grpc::ServerBuilder builder;
+  builder.RegisterService(&service_);
+  const auto server = builder.BuildAndStart();
+  const auto stub = v1::SessionService::NewStub(server->InProcessChannel({}));
+  const auto now = std::chrono::system_clock::now();
+  v1::Session session;
+  grpc::ClientContext hurried;
+  hurried.set_deadline(now + std::chrono::seconds(20));
+  stub->GetSession(&hurried, v1::GetSessionRequest(), &session);
+  EXPECT_LE(sessions_.asked_until, now + std::chrono::seconds(21));
+  grpc::ClientContext patient;
+  patient.set_deadline(now + std::chrono::hours(1));
+  stub->GetSession(&patient, v1::GetSessionRequest(), &session);
+  EXPECT_GT(sessions_.asked_until, now + std::chrono::seconds(21));
+  EXPECT_LT(sessions_.asked_until, now + std::chrono::minutes(30));
+  server->Shutdown();
 }
 
 TEST_F(ServiceTest, a_repeated_upgrade_is_done_once) {
@@ -268,115 +253,6 @@ TEST(RequestCacheTest, failures_may_be_tried_again_and_old_answers_are_forgotten
   now += RequestCache::kKept + std::chrono::seconds(1);
   EXPECT_TRUE(cache.Once("id", "M", request, response, work).ok());
   EXPECT_EQ(calls, 3);
-}
-
-// Watches until `enough`, in this thread; what was told as "ADDED sessions/a".
-class Watcher {
- public:
-  explicit Watcher(SessionWatch& watch) : watch_(watch) {}
-
-  std::vector<std::string> Until(
-      const std::string& last, const std::string& filter = "",
-      const std::function<void()>& after_sync = [] {}) {
-    told_.clear();
-    v1::WatchSessionsRequest request;
-    request.set_filter(filter);
-    request.set_resume_token(token_);
-    const auto write = [&](const Change& change) {
-      token_ = change.resume_token();
-      std::string line = Change::Change_Name(change.change()).substr(7);
-      if (change.has_session()) line += " " + change.session().name();
-      told_.push_back(line);
-      if (line == "SYNCED") after_sync();
-      return line != last;
-    };
-    EXPECT_TRUE(watch_.Run(request, write, [] { return false; }).ok());
-    return told_;
-  }
-  void Forget() { token_.clear(); }
-  void SetToken(const std::string& token) { token_ = token; }
-
- private:
-  SessionWatch& watch_;
-  std::string token_;
-  std::vector<std::string> told_;
-};
-
-class WatchTest : public testing::Test {
- protected:
-  FakeSessions sessions_;
-  SessionWatch watch_{[this] { return sessions_.List({}); }, std::chrono::milliseconds(1)};
-  Watcher watcher_{watch_};
-};
-
-TEST_F(WatchTest, tells_everything_then_what_changes) {
-  sessions_.Put(Named("a"));
-  const auto told = watcher_.Until("DELETED sessions/a", "", [&] {
-    sessions_.Put(Named("b"));
-    sessions_.Remove("a");
-  });
-  EXPECT_EQ(told[0], "ADDED sessions/a");
-  EXPECT_EQ(told[1], "SYNCED");
-  EXPECT_EQ(told.back(), "DELETED sessions/a");
-}
-
-TEST_F(WatchTest, a_token_gives_what_happened_meanwhile) {
-  sessions_.Put(Named("a"));
-  sessions_.Put(Named("b"));
-  watcher_.Until("SYNCED");
-  sessions_.Remove("a");
-  v1::Session changed = Named("b");
-  changed.set_frontend_connected(true);
-  sessions_.Put(changed);
-  sessions_.Put(Named("c"));
-  EXPECT_THAT(watcher_.Until("SYNCED"), ElementsAre("DELETED sessions/a", "MODIFIED sessions/b",
-                                                    "ADDED sessions/c", "SYNCED"));
-}
-
-TEST_F(WatchTest, a_token_of_another_server_gives_everything_after_a_reset) {
-  sessions_.Put(Named("a"));
-  watcher_.SetToken("abc-7");
-  EXPECT_THAT(watcher_.Until("SYNCED"), ElementsAre("RESET", "ADDED sessions/a", "SYNCED"));
-}
-
-TEST_F(WatchTest, numbers_that_change_all_the_time_are_no_change) {
-  sessions_.Put(Named("a"));
-  watcher_.Until("SYNCED");
-  v1::Session busy = Named("a");
-  busy.mutable_usage()->set_commands(5);
-  sessions_.Put(busy);
-  EXPECT_THAT(watcher_.Until("SYNCED"), ElementsAre("SYNCED"));
-}
-
-TEST_F(WatchTest, a_session_that_no_longer_matches_is_deleted_for_the_watcher) {
-  sessions_.Put(Named("a"));
-  const auto told = watcher_.Until("DELETED sessions/a", "state=ready", [&] {
-    v1::Session stopping = Named("a");
-    stopping.set_state(v1::Session::STATE_STOPPING);
-    sessions_.Put(stopping);
-  });
-  EXPECT_THAT(told, ElementsAre("ADDED sessions/a", "SYNCED", "DELETED sessions/a"));
-}
-
-TEST_F(WatchTest, stop_ends_who_watches) {
-  std::promise<void> synced;
-  auto run = std::async(std::launch::async, [&] {
-    return watch_.Run(
-        {},
-        [&](const Change& change) {
-          if (change.change() == Change::CHANGE_SYNCED) synced.set_value();
-          return true;
-        },
-        [] { return false; });
-  });
-  synced.get_future().wait();
-  watch_.Stop();
-  EXPECT_EQ(run.get().code(), absl::StatusCode::kUnavailable);
-}
-
-TEST_F(WatchTest, a_thousand_sessions_are_all_told) {
-  for (int i = 0; i < 1000; ++i) sessions_.Put(Named(absl::StrCat("s", i)));
-  EXPECT_EQ(watcher_.Until("SYNCED").size(), 1001u);
 }
 
 }  // namespace

@@ -2,17 +2,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "operator-api/service/services.h"
 
+#include <google/protobuf/util/field_mask_util.h>
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
 #include <utility>
 
+#include "common/grpc/caller.h"
 #include "common/log.h"
 #include "operator-api/service/api_error.h"
 #include "operator-api/service/session_filter.h"
 
 namespace rendercar::api_service {
 namespace {
+
+using google::protobuf::util::FieldMaskUtil;
 
 // Above every wait of a sidecar's supervisor (start timeout, stop grace).
 constexpr std::chrono::seconds kLongestCall(25);
@@ -57,10 +61,41 @@ void AddNewest(const std::vector<std::string>& lines, v1::Diagnostics& response)
 }
 
 template <typename T>
-grpc::Status Give(absl::StatusOr<T> result, T& response) {
-  if (!result.ok()) return ToGrpcStatus(result.status());
+absl::Status Put(absl::StatusOr<T> result, T& response) {
+  if (!result.ok()) return result.status();
   response = *std::move(result);
-  return grpc::Status::OK;
+  return absl::OkStatus();
+}
+
+template <typename T>
+grpc::Status Give(absl::StatusOr<T> result, T& response) {
+  return ToGrpcStatus(Put(std::move(result), response));
+}
+
+log::RateLimit failed_limit;  // who is refused can come again at once
+
+// The audit trail: who asked for what, and what came of it.
+void LogChange(const char* call, const std::string& about, const std::string& by,
+               const absl::Status& status) {
+  if (!status.ok() && !failed_limit.Allow()) return;
+  log::Info("API call", {{"call", std::string(call)},
+                         {"about", about},
+                         {"by", by},
+                         {"result", absl::StatusCodeToString(status.code())}});
+}
+
+absl::Status CheckMask(const google::protobuf::FieldMask& mask) {
+  for (const std::string& path : mask.paths()) {
+    if (path != "*" && !FieldMaskUtil::IsValidPath<v1::Session>(path))
+      return BadField("read_mask", absl::StrCat("names '", path, "', which no session has"));
+  }
+  return absl::OkStatus();
+}
+
+// Leaves what `mask` names; everything where it names nothing, or "*".
+void Trim(const google::protobuf::FieldMask& mask, v1::Session& session) {
+  const bool all = std::find(mask.paths().begin(), mask.paths().end(), "*") != mask.paths().end();
+  if (!all) FieldMaskUtil::TrimMessage(mask, &session);
 }
 
 absl::StatusOr<int> PageSize(int asked, int most) {
@@ -91,11 +126,13 @@ absl::Status ListInto(SessionApi& api, const v1::ListSessionsRequest& request, D
                       v1::ListSessionsResponse& response) {
   RC_ASSIGN_OR_RETURN(const int size, PageSize(request.page_size(), kMaxSessionsAPage));
   RC_ASSIGN_OR_RETURN(const SessionFilter filter, SessionFilter::Parse(request.filter()));
+  RC_RETURN_IF_ERROR(CheckMask(request.read_mask()));
   RC_ASSIGN_OR_RETURN(std::vector<v1::Session> sessions, api.List(deadline));
   std::erase_if(sessions, [&](const v1::Session& each) { return !filter.Matches(each); });
   SortByKey(sessions);
   response.set_next_page_token(
       FillPage(sessions, request.page_token(), size, *response.mutable_sessions()));
+  for (v1::Session& each : *response.mutable_sessions()) Trim(request.read_mask(), each);
   return absl::OkStatus();
 }
 
@@ -116,23 +153,35 @@ SessionService::SessionService(SessionApi& api, RolePolicy roles)
       roles_(std::move(roles)),
       watch_([this] { return api_.List(std::chrono::system_clock::now() + kLongestPoll); }) {}
 
+template <typename Request, typename Response, typename Work>
+grpc::Status SessionService::Change(const grpc::ServerContext& context, const char* call,
+                                    const std::string& session, const Request& request,
+                                    Response& response, Work work) {
+  const std::string by = CallerOf(context);
+  absl::Status status = Check(context, roles_, Role::kChange);
+  if (status.ok()) {
+    status = cache_.Once(request.request_id(), call, request, response,
+                         [&] { return work(DeadlineOf(context)); });
+  }
+  LogChange(call, session, by, status);
+  return ToGrpcStatus(status);
+}
+
 grpc::Status SessionService::CreateSession(grpc::ServerContext* context,
                                            const v1::CreateSessionRequest* request,
                                            v1::Session* response) {
-  if (const auto status = Check(*context, roles_, Role::kChange); !status.ok())
-    return ToGrpcStatus(status);
-  return ToGrpcStatus(cache_.Once(request->request_id(), "CreateSession", *request, *response, [&] {
-    RC_ASSIGN_OR_RETURN(*response, api_.Create(*request, DeadlineOf(*context)));
-    return absl::OkStatus();
-  }));
+  return Change(*context, "CreateSession", request->session_id(), *request, *response,
+                [&](Deadline deadline) { return Put(api_.Create(*request, deadline), *response); });
 }
 
 grpc::Status SessionService::GetSession(grpc::ServerContext* context,
                                         const v1::GetSessionRequest* request,
                                         v1::Session* response) {
-  if (const auto status = Check(*context, roles_, Role::kRead); !status.ok())
-    return ToGrpcStatus(status);
-  return Give(api_.Get(request->name(), DeadlineOf(*context)), *response);
+  absl::Status status = Check(*context, roles_, Role::kRead);
+  if (status.ok()) status = CheckMask(request->read_mask());
+  if (status.ok()) status = Put(api_.Get(request->name(), DeadlineOf(*context)), *response);
+  if (status.ok()) Trim(request->read_mask(), *response);
+  return ToGrpcStatus(status);
 }
 
 grpc::Status SessionService::ListSessions(grpc::ServerContext* context,
@@ -146,10 +195,8 @@ grpc::Status SessionService::ListSessions(grpc::ServerContext* context,
 grpc::Status SessionService::DeleteSession(grpc::ServerContext* context,
                                            const v1::DeleteSessionRequest* request,
                                            google::protobuf::Empty* response) {
-  if (const auto status = Check(*context, roles_, Role::kChange); !status.ok())
-    return ToGrpcStatus(status);
-  return ToGrpcStatus(cache_.Once(request->request_id(), "DeleteSession", *request, *response,
-                                  [&] { return api_.Delete(*request, DeadlineOf(*context)); }));
+  return Change(*context, "DeleteSession", request->name(), *request, *response,
+                [&](Deadline deadline) { return api_.Delete(*request, deadline); });
 }
 
 grpc::Status SessionService::GetDeviceDefinition(grpc::ServerContext* context,
@@ -173,44 +220,34 @@ grpc::Status SessionService::WatchSessions(grpc::ServerContext* context,
 grpc::Status SessionService::UpdateSession(grpc::ServerContext* context,
                                            const v1::UpdateSessionRequest* request,
                                            v1::Session* response) {
-  if (const auto status = Check(*context, roles_, Role::kChange); !status.ok())
-    return ToGrpcStatus(status);
-  return ToGrpcStatus(cache_.Once(request->request_id(), "UpdateSession", *request, *response, [&] {
-    RC_ASSIGN_OR_RETURN(*response, api_.Update(*request, DeadlineOf(*context)));
-    return absl::OkStatus();
-  }));
+  return Change(*context, "UpdateSession", request->session().name(), *request, *response,
+                [&](Deadline deadline) { return Put(api_.Update(*request, deadline), *response); });
 }
 
 grpc::Status SessionService::RestartRenderer(grpc::ServerContext* context,
                                              const v1::RestartRendererRequest* request,
                                              v1::Session* response) {
-  if (const auto status = Check(*context, roles_, Role::kChange); !status.ok())
-    return ToGrpcStatus(status);
-  return ToGrpcStatus(
-      cache_.Once(request->request_id(), "RestartRenderer", *request, *response, [&] {
-        RC_ASSIGN_OR_RETURN(*response, api_.RestartRenderer(*request, DeadlineOf(*context)));
-        return absl::OkStatus();
-      }));
+  return Change(
+      *context, "RestartRenderer", request->name(), *request, *response,
+      [&](Deadline deadline) { return Put(api_.RestartRenderer(*request, deadline), *response); });
 }
 
 grpc::Status SessionService::UpgradeSession(grpc::ServerContext* context,
                                             const v1::UpgradeSessionRequest* request,
                                             v1::Session* response) {
-  if (const auto status = Check(*context, roles_, Role::kChange); !status.ok())
-    return ToGrpcStatus(status);
-  return ToGrpcStatus(
-      cache_.Once(request->request_id(), "UpgradeSession", *request, *response, [&] {
-        RC_ASSIGN_OR_RETURN(*response, api_.Upgrade(*request, DeadlineOf(*context)));
-        return absl::OkStatus();
-      }));
+  return Change(
+      *context, "UpgradeSession", request->name(), *request, *response,
+      [&](Deadline deadline) { return Put(api_.Upgrade(*request, deadline), *response); });
 }
 
 grpc::Status SessionService::CaptureScreenshot(
     grpc::ServerContext* context, const v1::CaptureScreenshotRequest* request,
     grpc::ServerWriter<v1::CaptureScreenshotResponse>* writer) {
+  const std::string by = CallerOf(*context);
   if (const auto status = Check(*context, roles_, Role::kChange); !status.ok())
     return ToGrpcStatus(status);
   const auto shot = api_.Capture(*request, DeadlineOf(*context));
+  LogChange("CaptureScreenshot", request->name(), by, shot.status());
   if (!shot.ok()) return ToGrpcStatus(shot.status());
   for (size_t at = 0; at < shot->png.size(); at += kScreenshotPieceBytes) {
     v1::CaptureScreenshotResponse piece;
@@ -250,13 +287,16 @@ grpc::Status InventoryService::ListShares(grpc::ServerContext* context,
 
 grpc::Status InventoryService::Drain(grpc::ServerContext* context, const v1::DrainRequest* request,
                                      v1::ServerInfo* response) {
+  const std::string by = CallerOf(*context);
   if (const auto status = Check(*context, roles_, Role::kChange); !status.ok())
     return ToGrpcStatus(status);
   if (request->reason().size() > kMaxReasonBytes) {
     return ToGrpcStatus(
         BadField("reason", absl::StrCat("is longer than ", kMaxReasonBytes, " bytes")));
   }
-  return Give(api_.Drain(*request, DeadlineOf(*context)), *response);
+  const absl::Status status = Put(api_.Drain(*request, DeadlineOf(*context)), *response);
+  LogChange("Drain", request->end() ? "end" : request->reason(), by, status);
+  return ToGrpcStatus(status);
 }
 
 grpc::Status InventoryService::GetDiagnostics(grpc::ServerContext* context,

@@ -55,6 +55,12 @@ class SessionService final : public v1::SessionService::Service {
       grpc::ServerWriter<v1::CaptureScreenshotResponse>* writer) override;
 
  private:
+  // Who may, may do it once; who asked is logged.
+  template <typename Request, typename Response, typename Work>
+  grpc::Status Change(const grpc::ServerContext& context, const char* call,
+                      const std::string& session, const Request& request, Response& response,
+                      Work work);
+
   SessionApi& api_;
   const RolePolicy roles_;
   SessionWatch watch_;

@@ -1,6 +1,7 @@
 """The API as a foreign client sees it: a node agent, a sidecar that was given a share, a guest that draws; Python and reflection alone.
 
 Needs the programs (RENDERCAR_BIN, RENDERCAR_GPU_LOAD, set by ctest) and Debian's python3-grpcio. SPDX-License-Identifier: Apache-2.0"""
+import os
 import subprocess
 import sys
 import tarfile
@@ -27,6 +28,10 @@ class ApiTest(NodeAndSidecar):
         for client in (self.node, self.sidecar):
             self.assertLessEqual({SESSIONS, INVENTORY, "grpc.health.v1.Health"}, set(client.services()))
 
+    def test_both_serve_health(self):
+        for client in (self.node, self.sidecar):
+            self.assertEqual(client.channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=PATIENCE_S), b"\x08\x01")  # status: SERVING
+
     def test_a_sidecar_still_serves_v1alpha1(self):
         (session,) = self.sidecar.call("rendercar.v1alpha1.ControlService", "ListSessions").sessions
         self.assertEqual((session.name, session.share), ("sessions/gpu0", self.share))
@@ -46,6 +51,10 @@ class ApiTest(NodeAndSidecar):
     def test_the_node_has_an_inventory(self):
         (node,) = self.node.call(INVENTORY, "ListRenderNodes").render_nodes
         self.assertEqual((node.id, node.driver, node.shares, node.resource), ("software", "llvmpipe", 4, "rendercar.dev/render"))
+        self.assertEqual((node.healthy, node.used_shares), (True, 1))
+        node = wait_for("what the probe found", lambda: [each for each in self.node.call(INVENTORY, "ListRenderNodes").render_nodes if each.capsets])[0]
+        self.assertIn("virgl2", node.capsets)
+        self.assertIn("llvmpipe", node.gl_renderer)
         shares = {each.id: each for each in self.node.call(INVENTORY, "ListShares").shares}
         self.assertEqual(shares[self.share].session, self.name)
         self.assertEqual(sorted(shares), [f"software-{number}" for number in range(4)])
@@ -60,6 +69,54 @@ class ApiTest(NodeAndSidecar):
         self.assertEqual(len(self.sidecar.call(SESSIONS, "ListSessions", filter="state=ready AND connected=true").sessions), 1)
         self.assertEqual(len(self.sidecar.call(SESSIONS, "ListSessions", filter="state!=ready").sessions), 0)
 
+    def test_a_read_mask_leaves_what_it_names(self):
+        for client, name in ((self.node, self.name), (self.sidecar, "sessions/gpu0")):
+            (session,) = client.call(SESSIONS, "ListSessions", read_mask={"paths": ["name", "usage.commands"]}).sessions
+            self.assertEqual(session.name, name)
+            self.assertEqual({field.name for field, _ in session.ListFields()}, {"name", "usage"})
+            self.assertEqual({field.name for field, _ in session.usage.ListFields()}, {"commands"})
+            session = client.call(SESSIONS, "GetSession", name=name, read_mask={"paths": ["share"]})
+            self.assertEqual([field.name for field, _ in session.ListFields()], ["share"])
+            session = client.call(SESSIONS, "GetSession", name=name, read_mask={"paths": ["*"]})
+            self.assertEqual((session.name, session.share), (name, self.share))
+        self.refused(grpc.StatusCode.INVALID_ARGUMENT, "FIELD_INVALID", self.node, "ListSessions", read_mask={"paths": ["colour"]})
+        self.refused(grpc.StatusCode.INVALID_ARGUMENT, "FIELD_INVALID", self.sidecar, "GetSession", name="sessions/gpu0", read_mask={"paths": ["usage.colour"]})
+
+    def test_an_impossible_upgrade_leaves_the_backend_alone(self):
+        before = self.session().backend_pid
+        upgrade = lambda code, reason, binary: self.refused(code, reason, self.sidecar, "UpgradeSession", name="sessions/gpu0", binary=binary)
+        upgrade(grpc.StatusCode.NOT_FOUND, "BINARY_NOT_FOUND", "/nonexistent/rendercar-backend")
+        upgrade(grpc.StatusCode.INVALID_ARGUMENT, "BINARY_NOT_ALLOWED", "bin/rendercar-backend")
+        upgrade(grpc.StatusCode.UNAVAILABLE, "UPGRADE_FAILED", "/bin/false")
+        anybodys = self.dir / "anybodys"
+        anybodys.write_text("#!/bin/sh\n")
+        anybodys.chmod(0o777)
+        upgrade(grpc.StatusCode.PERMISSION_DENIED, "BINARY_NOT_ALLOWED", str(anybodys))
+        self.assertEqual((self.session().backend_pid, self.session().frontend_connected), (before, True))
+
+    def test_a_ninth_watcher_is_refused(self):
+        streams = [self.sidecar.call(SESSIONS, "WatchSessions", timeout=PATIENCE_S) for _ in range(8)]
+        try:
+            for stream in streams:
+                next(stream)
+            with self.assertRaises(grpc.RpcError) as caught:
+                next(self.sidecar.call(SESSIONS, "WatchSessions", timeout=PATIENCE_S))
+            self.assertEqual(caught.exception.code(), grpc.StatusCode.RESOURCE_EXHAUSTED)
+            self.assertEqual(reflection.error_info(caught.exception), ("TOO_MANY_WATCHERS", "rendercar.dev"))
+        finally:
+            for stream in streams:
+                stream.cancel()
+
+        def one_more():
+            try:
+                stream = self.sidecar.call(SESSIONS, "WatchSessions", timeout=PATIENCE_S)
+                next(stream)
+                stream.cancel()
+                return True
+            except grpc.RpcError:
+                return False
+        wait_for("room for another", one_more)
+
     def test_errors_have_reasons(self):
         self.refused(grpc.StatusCode.NOT_FOUND, "SESSION_NOT_FOUND", self.sidecar, "GetSession", name="sessions/nobody")
         self.refused(grpc.StatusCode.NOT_FOUND, "SESSION_NOT_FOUND", self.node, "GetSession", name=f"shares/{self.share}/sessions/nobody")
@@ -69,6 +126,10 @@ class ApiTest(NodeAndSidecar):
         self.refused(grpc.StatusCode.FAILED_PRECONDITION, "VM_CONNECTED", self.sidecar, "DeleteSession", name="sessions/gpu0")
         self.refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "NO_FREE_SHARE", self.sidecar, "CreateSession", session_id="more")
         self.refused(grpc.StatusCode.UNIMPLEMENTED, "NOT_AT_A_NODE", self.node, "CreateSession", session_id="more")
+        self.refused(grpc.StatusCode.ALREADY_EXISTS, "SESSION_EXISTS", self.sidecar, "CreateSession", session_id="gpu0")
+        self.refused(grpc.StatusCode.NOT_FOUND, "SHARE_NOT_FOUND", self.sidecar, "CreateSession", session_id="more", session={"share": "software-9"})
+        self.refused(grpc.StatusCode.UNIMPLEMENTED, "FORMAT_UNKNOWN", self.sidecar, "GetDeviceDefinition", name="sessions/gpu0", format=99)
+        self.refused(grpc.StatusCode.INVALID_ARGUMENT, "FIELD_INVALID", self.sidecar, "DeleteSession", name="sessions/gpu0", request_id="x" * 65)
 
     def test_limits_change_only_while_no_vm_is_connected(self):
         change = {"session": {"name": "sessions/gpu0", "video_memory_limit_bytes": 1 << 28}, "update_mask": {"paths": ["video_memory_limit_bytes"]}}
@@ -80,6 +141,7 @@ class ApiTest(NodeAndSidecar):
         deaths = self.session().usage.renderer_deaths
         self.node.call(SESSIONS, "RestartRenderer", name=self.name, request_id="once")
         self.node.call(SESSIONS, "RestartRenderer", name=self.name, request_id="once")
+        self.refused(grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_ID_REUSED", self.node, "RestartRenderer", name="shares/software-3/sessions/gpu0", request_id="once")
         wait_for("the renderer's death", lambda: self.session().usage.renderer_deaths == deaths + 1)
         wait_for("its successor", lambda: self.session().usage.renderer_up)
         self.assertTrue(self.session().frontend_connected)
@@ -173,6 +235,22 @@ class ApiTest(NodeAndSidecar):
         self.start_sidecar()
         wait_for("its return", lambda: any(change[0] == added for change in seen[count:]))
         stop.set()
+
+    def test_zz_limits_change_without_a_vm_and_the_log_says_who_did_it(self):
+        wait_for("no VM", lambda: not self.session().frontend_connected)
+        self.refused(grpc.StatusCode.FAILED_PRECONDITION, "NO_RENDERER", self.sidecar, "RestartRenderer", name="sessions/gpu0")
+        change = {"video_memory_limit_bytes": 1 << 28, "display": {"heads": 2}}
+        mask = {"paths": ["video_memory_limit_bytes", "display.heads"]}
+        changed = self.node.call(SESSIONS, "UpdateSession", session={"name": self.name, **change}, update_mask=mask)
+        self.assertEqual((changed.name, changed.video_memory_limit_bytes, changed.display.heads), (self.name, 1 << 28, 2))
+        (event,) = wait_for("an event", lambda: [each for each in self.session().events if each.reason == "LimitsUpdated"])
+        self.assertIn("screens 1 of 1280x800 -> 2 of 1280x800", event.message)
+        for log, name in (("rendercar-node.log", self.name), ("rendercar-sidecar.log", "sessions/gpu0")):
+            (line,) = [line for line in (self.dir / log).read_text().splitlines() if "UpdateSession" in line and line.endswith("result=OK") and name in line]
+            self.assertIn(f"uid {os.getuid()} ", line)
+        self.sidecar_process.terminate()
+        self.sidecar_process.wait()
+        self.refused(grpc.StatusCode.UNAVAILABLE, "SIDECAR_UNREACHABLE", self.node, "GetSession", name=self.name)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ class NodeAndSidecar(unittest.TestCase):
         wait_for("the kubelet's socket", (cls.dir / "kubelet/kubelet.sock").exists)
         cls.node_socket = cls.dir / "node.sock"
         cls.start(BIN / "rendercar-node", f"--kubelet-dir={cls.dir}/kubelet", f"--session-root={cls.dir}/sessions", "--software=always",
-                  "--metrics-address=none", "--pod-resources-socket=none", f"--api-socket={cls.node_socket}")
+                  "--metrics-address=none", "--pod-resources-socket=none", f"--api-socket={cls.node_socket}", f"--capset-probe={BIN}/rendercar-renderer")
         wait_for("an allocation", lambda: allocation.exists() and allocation.stat().st_size > 0)
         shell = subprocess.run(["env", "-i", "bash", "-c", f". {allocation}; env -0"], capture_output=True, text=True, check=True).stdout
         cls.allocated = dict(line.split("=", 1) for line in shell.split("\0") if line)

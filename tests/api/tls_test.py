@@ -119,6 +119,7 @@ class TlsTest(unittest.TestCase):
     def test_a_changer_may_do_both(self):
         client = self.client(self.changer)
         self.assertTrue(client.call(INVENTORY, "Drain", reason="by TLS").draining)
+        self.assertTrue(any("call=Drain" in line and CHANGER in line for line in (self.dir / "node.log").read_text().splitlines()))
         self.assertFalse(client.call(INVENTORY, "Drain", end=True).draining)
         self.assertEqual(len(client.call(INVENTORY, "ListShares").shares), 4)
 
