@@ -3,12 +3,14 @@
 #include <benchmark/benchmark.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
-#include <grpcpp/create_channel.h>
+#include <grpcpp/create_channel_posix.h>
 #include <grpcpp/server_builder.h>
+#include <grpcpp/server_posix.h>
+#include <sys/socket.h>
 
 #include <string>
 
-#include "common/temp_dir.h"
+#include "common/unix_socket.h"
 #include "operator-api/service/services.h"
 
 namespace rendercar::api_service {
@@ -71,23 +73,25 @@ class ManySessions final : public SessionApi {
 };
 
 void List1000Sessions(benchmark::State& state, const std::string& filter) {
-  const TempDir dir;
   ManySessions sessions;
   SessionService service(sessions);
   grpc::ServerBuilder builder;
-  const std::string address = "unix:" + (dir / "s");
-  builder.AddListeningPort(address, grpc::InsecureServerCredentials());
   builder.RegisterService(&service);
   const auto server = builder.BuildAndStart();
-  const auto stub =
-      v1::SessionService::NewStub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+  // As our servers and rendercarctl do: both are given connected sockets.
+  auto sockets = CreateSocketPair(SOCK_STREAM | SOCK_NONBLOCK);
+  if (!sockets.ok()) return state.SkipWithError(sockets.status().ToString().c_str());
+  grpc::AddInsecureChannelFromFd(server.get(), sockets->a.Release());
+  const auto stub = v1::SessionService::NewStub(
+      grpc::CreateInsecureChannelFromFd("localhost", sockets->b.Release()));
   v1::ListSessionsRequest request;
   request.set_filter(filter);
   int64_t listed = 0;
   for (auto _ : state) {
     grpc::ClientContext context;
     v1::ListSessionsResponse response;
-    if (!stub->ListSessions(&context, request, &response).ok()) state.SkipWithError("no answer");
+    const grpc::Status status = stub->ListSessions(&context, request, &response);
+    if (!status.ok()) state.SkipWithError(status.error_message().c_str());
     listed = response.sessions_size();
   }
   state.counters["sessions"] = static_cast<double>(listed);
