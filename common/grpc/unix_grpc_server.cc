@@ -108,7 +108,7 @@ bool UnixGrpcServer::IsWelcome(int client) const {
   const absl::StatusOr<PeerCredentials> peer = GetPeerCredentials(client);
   if (peer.ok() && options_.uids->Allows(peer->uid)) return true;
   if (!refused_limit.Allow()) return false;
-  log::Warning("connection refused by uid; allow it with --allow-uid",
+  log::Warning("connection refused by uid; allow it with --allow-uid (sidecar) or --api-uid (node)",
                {{"socket", listener_.path()},
                 {"uid", peer.ok() ? static_cast<int64_t>(peer->uid) : -1},
                 {"pid", peer.ok() ? peer->pid : -1}});

@@ -7,8 +7,9 @@ import sys
 import tarfile
 import threading
 import time
+import unittest
 
-from fixture import INVENTORY, PATIENCE_S, ROOT, SESSIONS, NodeAndSidecar, main, wait_for
+from fixture import BIN, INVENTORY, PATIENCE_S, ROOT, SESSIONS, NodeAndSidecar, main, wait_for
 
 import grpc
 import reflection
@@ -93,6 +94,17 @@ class ApiTest(NodeAndSidecar):
         anybodys.chmod(0o777)
         upgrade(grpc.StatusCode.PERMISSION_DENIED, "BINARY_NOT_ALLOWED", str(anybodys))
         self.assertEqual((self.session().backend_pid, self.session().frontend_connected), (before, True))
+
+    @unittest.skipIf(os.getuid() != 0, "SKIPPED: needs root, to become somebody else")
+    def test_another_uid_is_turned_away_and_told_how_to_be_let_in(self):
+        self.dir.chmod(0o755)
+        (self.dir / "run").chmod(0o755)
+        for socket, log in ((self.socket, "rendercar-sidecar.log"), (self.node_socket, "rendercar-node.log")):
+            done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", str(BIN / "rendercarctl"), f"--socket={socket}", "info"],
+                                  text=True, capture_output=True, check=False, timeout=PATIENCE_S, cwd="/")
+            self.assertEqual(done.returncode, 69, done.stderr)
+            self.assertIn("uid 65534", done.stderr)
+            self.assertIn("uid=65534", (self.dir / log).read_text())
 
     def test_a_ninth_watcher_is_refused(self):
         streams = [self.sidecar.call(SESSIONS, "WatchSessions", timeout=PATIENCE_S) for _ in range(8)]
